@@ -1,0 +1,40 @@
+//! The request, reply and error types in which the two halves meet.
+//!
+//! Routes and field names are those of the published system where it has them (`camelCase`); what
+//! is Halfkey's own sits beside them. Both JSON and CBOR carry the same types: [`Blob`] is base64
+//! in JSON and a byte string in CBOR.
+
+mod activity;
+mod auth;
+mod blob;
+mod ceremony;
+mod create;
+mod error_body;
+mod identity;
+mod sign;
+mod wallet;
+
+pub use activity::ActivityRef;
+pub use auth::{AuthenticateReply, EncodedJwts, Scope};
+pub use blob::Blob;
+pub use ceremony::{CeremonyMessage, CeremonyOpen, CeremonyReply, CeremonyRound};
+pub use create::{
+    AbortReply, AttemptReply, AttemptState, CommitReply, CommitRequest, CreateRequest,
+    CreatedWallet, ProveRequest,
+};
+pub use error_body::{ErrorBody, ErrorCode};
+pub use identity::IdentityReply;
+pub use sign::{Operation, SignMessageRequest, SignedReply};
+pub use wallet::{ListReply, ProofState, WalletReply, WalletState, WalletSummary};
+
+/// Prefix of every route.
+pub const API_PREFIX: &str = "/api/v0";
+
+/// Header that makes a mutating call idempotent.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Header that carries the [`crate::RequestId`] both ways.
+pub const REQUEST_ID: &str = "x-halfkey-request-id";
+
+/// Media type of CBOR bodies (RFC 8949).
+pub const CBOR: &str = "application/cbor";

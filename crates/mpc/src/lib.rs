@@ -1,0 +1,14 @@
+//! Threshold ceremonies, sans-I/O: one value per party and run, fed with messages and polled for
+//! what to do next. Both halves run this same code. See `SPEC.md` for the numbered steps.
+
+pub mod ceremony;
+pub mod error;
+pub mod keygen;
+pub mod share;
+pub mod sign;
+
+pub use ceremony::{Action, Ceremony};
+pub use error::Error;
+pub use keygen::{Keygen, KeygenParams};
+pub use share::{KeyShare, ShareHeader};
+pub use sign::{Sign, SignParams};

@@ -1,0 +1,33 @@
+//! Who asks for an operation, and why: an argument of every seal and open.
+
+use halfkey_core::RequestId;
+
+/// Why a record is sealed or opened; stands in the audit event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Storing a new share.
+    Create,
+    /// Proving that a stored share is the right one (custody rule 7).
+    Proof,
+    /// Signing.
+    Sign,
+    /// Settling what an earlier process left pending.
+    Resume,
+    /// Writing or reading locks and high-water marks.
+    Guard,
+    /// Checking the set-up itself.
+    Probe,
+}
+
+/// Who asks, why, and in which request.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The token subject, process or operator.
+    pub actor: String,
+    /// Why.
+    pub purpose: Purpose,
+    /// The request it belongs to.
+    pub request_id: RequestId,
+}

@@ -1,0 +1,70 @@
+//! Why a vault operation failed, and who is at fault.
+
+use halfkey_core::{Fault, ParseError};
+
+/// Why a vault operation failed. Never quotes plaintext, keys or record bytes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such record.
+    #[error("no record {0}")]
+    NotFound(String),
+    /// Another writer was first, or the record exists although it must not.
+    #[error("record {0} was changed by another writer")]
+    Conflict(String),
+    /// The record is damaged, or does not belong where it was found.
+    #[error("record {name} cannot be opened: {why}")]
+    Corrupt {
+        /// Which record.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// This process holds no right to do that.
+    #[error("this process may not {0}")]
+    Forbidden(&'static str),
+    /// A key or keyring that must not be used as it is.
+    #[error("keyring: {0}")]
+    Keyring(String),
+    /// What was written is not what is there.
+    #[error("record {0} was not stored as written")]
+    ReadBack(String),
+    /// The audit sink does not accept events, so nothing is opened.
+    #[error("audit sink unavailable: {0}")]
+    AuditUnavailable(String),
+    /// The store is full.
+    #[error("store full: {0}")]
+    Full(String),
+    /// The store or KMS failed; `temporary` says whether trying again may help.
+    #[error("back-end: {message}")]
+    Backend {
+        /// What it said, without secrets.
+        message: String,
+        /// Whether trying again may help.
+        temporary: bool,
+    },
+    /// A value that cannot be expressed.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The arguments do not fit together.
+    #[error("{0}")]
+    Caller(&'static str),
+}
+
+impl Error {
+    /// Who has to act.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Conflict(_) | Self::AuditUnavailable(_) => Fault::BackendTemporary,
+            Self::Backend { temporary, .. } => {
+                if *temporary { Fault::BackendTemporary } else { Fault::BackendPermanent }
+            }
+            Self::Corrupt { .. } | Self::ReadBack(_) | Self::Full(_) => Fault::BackendPermanent,
+            Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::Keyring(_)
+            | Self::Parse(_)
+            | Self::Caller(_) => Fault::Caller,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The storage tiers: sealed records in a vault tier, wallet properties in a cache tier, an audit
+//! chain that every opening passes. See `SPEC.md` for the record format.
+
+pub mod access;
+pub mod audit;
+pub mod bind_ctx;
+pub mod error;
+pub mod kms;
+pub mod record;
+pub mod record_name;
+pub mod store;
+pub mod vault;
+
+pub use access::{Access, Purpose};
+pub use audit::{AuditEvent, AuditOutcome, AuditPosition, AuditSink};
+pub use bind_ctx::{BindCtx, RecordPurpose};
+pub use error::Error;
+pub use kms::{Dek, RewrapKey, UnwrapKey, WrapKey, Wrapped};
+pub use record::SealedRecord;
+pub use record_name::RecordName;
+pub use store::{
+    DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, Rev, Versioned,
+};
+pub use vault::{Vault, VaultParts};
