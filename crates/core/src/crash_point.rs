@@ -34,9 +34,9 @@ pub fn crash_point(name: &'static str) {
         drop(writeln!(file, "{name}:{count}"));
     }
     if std::env::var("HALFKEY_CRASH_AT").is_ok_and(|at| at == format!("{name}:{count}")) {
-        drop(rustix::process::kill_process(
-            rustix::process::getpid(),
-            rustix::process::Signal::KILL,
-        ));
+        let me = rustix::process::getpid();
+        if rustix::process::kill_process(me, rustix::process::Signal::KILL).is_err() {
+            std::process::abort();
+        }
     }
 }
