@@ -6,57 +6,127 @@ use std::process::Command;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// A model, the macro it is compiled with, and whether its invariant holds. The broken variants are
-/// kept because each shows that one rule cannot be left out.
+/// A model, the macros it is compiled with, and whether its invariant holds. The broken variants
+/// are kept because each shows that one rule cannot be left out.
 struct Model {
     file: &'static str,
-    define: &'static str,
+    macros: &'static [&'static str],
     holds: bool,
     shows: &'static str,
 }
 
-const MODELS: [Model; 6] = [
-    Model {
-        file: "refresh.pml",
-        define: "NAIVE",
-        holds: false,
-        shows: "overwriting the old share when the ceremony ends loses the wallet",
-    },
-    Model {
-        file: "refresh.pml",
-        define: "BYEPOCH",
-        holds: false,
-        shows: "a commit that names the generation but not the attempt loses it",
-    },
-    Model {
-        file: "refresh.pml",
-        define: "BYATTEMPT",
-        holds: false,
-        shows: "a commit by attempt loses it when a half may restage afterwards",
-    },
-    Model {
-        file: "refresh_pin.pml",
-        define: "BYATTEMPT",
-        holds: true,
-        shows: "commit by attempt and no restaging after it: holds",
-    },
-    Model {
-        file: "refresh_rollback.pml",
-        define: "BYATTEMPT",
-        holds: false,
-        shows: "the same, with a provider restored from before the staging: lost",
-    },
-    Model {
-        file: "refresh_rollback_keepold.pml",
-        define: "BYATTEMPT",
-        holds: true,
-        shows: "the same, when the customer keeps the old share: holds",
-    },
+const REFRESH: &str = "refresh.pml";
+const CREATE: &str = "create.pml";
+
+const MODELS: [Model; 14] = [
+    model(
+        REFRESH,
+        &["NAIVE"],
+        false,
+        "each half overwrites its old share by itself",
+    ),
+    model(
+        REFRESH,
+        &["BY_GENERATION"],
+        false,
+        "a commit does not name the attempt",
+    ),
+    model(
+        REFRESH,
+        &["BY_ATTEMPT"],
+        false,
+        "a half may stage again after the commit",
+    ),
+    model(
+        REFRESH,
+        &["BY_ATTEMPT", "PIN"],
+        true,
+        "commit by attempt, no staging after it",
+    ),
+    model(
+        REFRESH,
+        &["BY_ATTEMPT", "PIN", "ROLLBACK"],
+        false,
+        "the provider falls back to a copy from before the staging",
+    ),
+    model(
+        REFRESH,
+        &["BY_ATTEMPT", "PIN", "ROLLBACK", "KEEP_OLD"],
+        true,
+        "the same, and the customer keeps its old share",
+    ),
+    model(
+        CREATE,
+        &["EARLY"],
+        false,
+        "the address is told when keygen ends",
+    ),
+    model(
+        CREATE,
+        &["ASSERTED"],
+        false,
+        "a commit without a proof from the stored share",
+    ),
+    model(
+        CREATE,
+        &["PROVEN"],
+        true,
+        "a commit needs a proof from the stored share",
+    ),
+    model(
+        CREATE,
+        &["PROVEN", "REACHABLE"],
+        false,
+        "no address is ever told",
+    ),
+    model(
+        CREATE,
+        &["PROVEN", "SWEEP_ALL"],
+        false,
+        "committed halves are swept too",
+    ),
+    model(
+        CREATE,
+        &["PROVEN", "SWEEP"],
+        true,
+        "only halves without a commit are swept",
+    ),
+    model(
+        CREATE,
+        &["PROVEN", "SWEEP", "ROLLBACK"],
+        false,
+        "the provider falls back to a copy that never had the half",
+    ),
+    model(
+        CREATE,
+        &["PROVEN", "SWEEP", "ROLLBACK", "STANDBY"],
+        true,
+        "the same, and a commit waits for the synchronous copy",
+    ),
 ];
+
+const fn model(
+    file: &'static str,
+    macros: &'static [&'static str],
+    holds: bool,
+    shows: &'static str,
+) -> Model {
+    Model {
+        file,
+        macros,
+        holds,
+        shows,
+    }
+}
+
+/// Whether spin is installed.
+pub(crate) fn is_possible() -> bool {
+    process::succeeds("spin", &["-V"])
+}
 
 /// Checks every model; an error when one does not come out as expected.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
-    if !process::succeeds("spin", &["-V"]) {
+    if !is_possible() {
         return Err("spin is missing: apt-get install spin".to_owned());
     }
     let scratch = std::env::temp_dir().join(format!("halfkey-models-{}", std::process::id()));
@@ -70,14 +140,15 @@ fn check_all(workspace: &Workspace, scratch: &Path) -> Result<(), String> {
     let mut wrong = 0_usize;
     for model in &MODELS {
         let source = workspace.root().join("docs/models").join(model.file);
-        let output = explore(&source, model.define, scratch)?;
+        let output = explore(&source, model.macros, scratch)?;
         let verdict = verdict(&output)?;
         let as_expected = verdict == model.holds;
         let word = if verdict { "holds" } else { "violated" };
         let mark = if as_expected { "ok" } else { "UNEXPECTED" };
+        let macros = model.macros.join(" ");
         println!(
-            "{mark:10} {word:8} {} ({}): {}",
-            model.file, model.define, model.shows
+            "{mark:10} {word:8} {} {macros}: {}",
+            model.file, model.shows
         );
         wrong = wrong.saturating_add(usize::from(!as_expected));
     }
@@ -88,18 +159,14 @@ fn check_all(workspace: &Workspace, scratch: &Path) -> Result<(), String> {
 }
 
 /// Compiles one variant and explores every state.
-fn explore(source: &Path, define: &str, scratch: &Path) -> Result<String, String> {
+fn explore(source: &Path, macros: &[&str], scratch: &Path) -> Result<String, String> {
     let tool = |program: &str| {
         let mut command = Command::new(program);
         command.current_dir(scratch);
         command
     };
-    process::output(
-        tool("spin")
-            .arg(format!("-D{define}"))
-            .arg("-a")
-            .arg(source),
-    )?;
+    let macros = macros.iter().map(|name| format!("-D{name}"));
+    process::output(tool("spin").args(macros).arg("-a").arg(source))?;
     process::output(tool("cc").args(["-O2", "-DSAFETY", "-o", "pan", "pan.c"]))?;
     process::output(tool("./pan").arg("-m100000"))
 }

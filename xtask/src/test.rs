@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use self::report::TestReport;
 use crate::workspace::Workspace;
-use crate::{process, tidy, tools};
+use crate::{models, process, tidy, tools};
 
 /// Options of the task.
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,8 @@ enum Step {
     Tidy,
     /// cargo-deny, where it is installed.
     Deny,
+    /// The models of docs/models, where spin is installed.
+    Models,
     /// clippy, every target and feature, warnings are errors.
     Clippy,
     /// rustdoc, warnings are errors.
@@ -122,6 +124,11 @@ fn run_step(
         Step::Fmt => process::run(workspace.cargo().args(["fmt", "--all", "--check"])),
         Step::Tidy => tidy::run(workspace),
         Step::Deny => deny(workspace, args.with_deny),
+        Step::Models if models::is_possible() => models::run(workspace),
+        Step::Models => {
+            println!("spin is not installed; the models were not checked");
+            Ok(())
+        }
         Step::Clippy => process::run(workspace.cargo().arg("clippy").args(EVERYTHING).args([
             "--all-targets",
             "--",

@@ -12,15 +12,18 @@ struct Program {
     arguments: &'static [&'static str],
     packages: &'static [&'static str],
     purpose: &'static str,
+    /// Without it a step is left out, and says so.
+    optional: bool,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program {
         name: "C compiler",
         command: "cc",
         arguments: &["--version"],
         packages: &["gcc", "libc6-dev"],
         purpose: "aws-lc-rs and SQLite are compiled from C",
+        optional: false,
     },
     Program {
         name: "Node.js",
@@ -28,6 +31,7 @@ const PROGRAMS: [Program; 4] = [
         arguments: &["--version"],
         packages: &["nodejs"],
         purpose: "runs the JavaScript judges",
+        optional: false,
     },
     Program {
         name: "npm",
@@ -35,6 +39,7 @@ const PROGRAMS: [Program; 4] = [
         arguments: &["--version"],
         packages: &["npm"],
         purpose: "fetches anvil, cast and the JavaScript judges",
+        optional: false,
     },
     Program {
         name: "Python 3 with venv",
@@ -42,6 +47,15 @@ const PROGRAMS: [Program; 4] = [
         arguments: &["-c", "import ensurepip, venv"],
         packages: &["python3-venv"],
         purpose: "holds LiteSVM and the Python judges",
+        optional: false,
+    },
+    Program {
+        name: "spin",
+        command: "spin",
+        arguments: &["-V"],
+        packages: &["spin"],
+        purpose: "checks the models; optional",
+        optional: true,
     },
 ];
 
@@ -53,40 +67,61 @@ impl Program {
 
 /// Each program, there or missing.
 pub(super) fn needs() -> Vec<Need> {
-    let need = |program: &Program| Need {
-        name: program.name.to_owned(),
-        missing: (!program.is_there())
-            .then(|| format!("MISSING: Debian package {}", program.packages.join(" "))),
-        purpose: program.purpose,
+    let need = |program: &Program| {
+        let there = program.is_there();
+        let missing = (!there && !program.optional)
+            .then(|| format!("MISSING: Debian package {}", program.packages.join(" ")));
+        Need {
+            name: program.name.to_owned(),
+            missing,
+            there,
+            purpose: program.purpose,
+        }
     };
     PROGRAMS.iter().map(need).collect()
 }
 
-/// Installs the Debian packages of what is missing. Needs to be root for that, and says so.
+/// Installs the Debian packages of what is missing. Needs to be root for that, and says so; what is
+/// optional may stay missing.
 pub(super) fn install() -> Result<(), String> {
-    let packages: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|program| !program.is_there())
-        .flat_map(|program| program.packages.iter().copied())
-        .collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
+    let packages = |optional: bool| -> Vec<&str> {
+        PROGRAMS
+            .iter()
+            .filter(|program| program.optional == optional && !program.is_there())
+            .flat_map(|program| program.packages.iter().copied())
+            .collect()
+    };
+    let (needed, optional) = (packages(false), packages(true));
     let root = process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !process::succeeds("apt-get", &["--version"]) {
+    let can_install = root && process::succeeds("apt-get", &["--version"]);
+    if !needed.is_empty() && !can_install {
         return Err(format!(
             "install these first, as root: {}",
-            packages.join(" ")
+            needed.join(" ")
         ));
     }
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(arguments);
-        command
-    };
-    process::run(&mut apt(&["update", "--quiet"]))?;
-    let mut command = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
-    process::run(command.args(&packages))
+    if !can_install || (needed.is_empty() && optional.is_empty()) {
+        return Ok(());
+    }
+    let updated = process::run(&mut apt(&["update", "--quiet"]));
+    if !optional.is_empty()
+        && let Err(message) = process::run(apt(INSTALL).args(&optional))
+    {
+        println!("left out: {message}");
+    }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    updated?;
+    process::run(apt(INSTALL).args(&needed))
+}
+
+const INSTALL: &[&str] = &["install", "--yes", "--quiet", "--no-install-recommends"];
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(arguments);
+    command
 }
