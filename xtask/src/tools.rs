@@ -18,6 +18,8 @@ struct Need {
     name: String,
     /// What is missing, in words; `None` when it is there.
     missing: Option<String>,
+    /// Whether it is there; something optional may be neither there nor missing.
+    there: bool,
     /// What it is for.
     purpose: &'static str,
 }
@@ -43,7 +45,9 @@ pub(crate) fn folder() -> Result<PathBuf, String> {
 pub(crate) fn prepare(workspace: &Workspace, install: bool) -> Result<(), String> {
     let folder = folder()?;
     println!("tools for the tests live in {}", folder.display());
-    if print(&needs(workspace, &folder)?) == 0 {
+    let needs_now = needs(workspace, &folder)?;
+    let missing = print(&needs_now);
+    if missing == 0 && (!install || needs_now.iter().all(|need| need.there)) {
         return Ok(());
     }
     if !install {
@@ -74,7 +78,8 @@ fn needs(workspace: &Workspace, folder: &Path) -> Result<Vec<Need>, String> {
 /// Prints the list; the number of those missing.
 fn print(needs: &[Need]) -> usize {
     for need in needs {
-        let state = need.missing.as_deref().unwrap_or("there");
+        let absent = if need.there { "there" } else { "not there" };
+        let state = need.missing.as_deref().unwrap_or(absent);
         println!("  {:32} {state} ({})", need.name, need.purpose);
     }
     needs.iter().filter(|need| need.missing.is_some()).count()
@@ -89,6 +94,7 @@ fn compare(name: &str, wanted: &str, found: Option<&str>, purpose: &'static str)
     };
     Need {
         name: format!("{name} {wanted}"),
+        there: missing.is_none(),
         missing,
         purpose,
     }
