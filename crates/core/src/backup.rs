@@ -81,7 +81,10 @@ mod tests {
     fn json_is_the_published_form_and_keeps_unknown_locations() {
         let json = r#"{"password_encrypted":true,"backups":{"dynamic":[{"location":"dynamic","key_share_id":"a"}],"moon":[{"location":"moon","key_share_id":"b","x":1}]},"y":2}"#;
         let info: KeyShareBackupInfo = serde_json::from_str(json).unwrap();
-        assert_eq!(info.backups["dynamic"][0].location, BackupLocation::Provider);
+        assert_eq!(
+            info.backups["dynamic"][0].location,
+            BackupLocation::Provider
+        );
         let again = serde_json::to_string(&info).unwrap();
         assert!(again.contains(r#""location":"moon""#), "{again}");
     }

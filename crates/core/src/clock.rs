@@ -30,7 +30,10 @@ impl fmt::Display for UnixMillis {
         let nanos = i128::from(self.0).saturating_mul(1_000_000);
         let text = time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
             .ok()
-            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+            .and_then(|at| {
+                at.format(&time::format_description::well_known::Rfc3339)
+                    .ok()
+            });
         match text {
             Some(text) => f.write_str(&text),
             None => write!(f, "{}", self.0),
@@ -50,9 +53,14 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
-        #[expect(clippy::disallowed_methods, reason = "this is the one clock the others wrap")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one clock the others wrap"
+        )]
         let now = std::time::SystemTime::now();
-        let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = now
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -63,6 +71,9 @@ mod tests {
 
     #[test]
     fn prints_rfc_3339() {
-        assert_eq!(UnixMillis(1_700_000_000_123).to_string(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(
+            UnixMillis(1_700_000_000_123).to_string(),
+            "2023-11-14T22:13:20.123Z"
+        );
     }
 }

@@ -30,7 +30,11 @@ pub struct CustodyOrigin {
 impl CustodyOrigin {
     /// A key of this origin with no flags yet.
     pub const fn new(origin: KeyOrigin) -> Self {
-        Self { origin, was_2of3: false, exported: false }
+        Self {
+            origin,
+            was_2of3: false,
+            exported: false,
+        }
     }
 
     /// How the key first came to be.
@@ -103,12 +107,18 @@ impl CustodyOrigin {
         if bits & !15 != 0 {
             return Err(ORIGIN_FORM);
         }
-        Ok(Self { origin, was_2of3: bits & 4 != 0, exported: bits & 8 != 0 })
+        Ok(Self {
+            origin,
+            was_2of3: bits & 4 != 0,
+            exported: bits & 8 != 0,
+        })
     }
 }
 
-const ORIGIN_FORM: ParseError =
-    ParseError::new("custody origin", "exactly one of dkg, dealt, imported, then flags");
+const ORIGIN_FORM: ParseError = ParseError::new(
+    "custody origin",
+    "exactly one of dkg, dealt, imported, then flags",
+);
 
 impl TryFrom<Vec<String>> for CustodyOrigin {
     type Error = ParseError;
@@ -135,7 +145,11 @@ impl TryFrom<Vec<String>> for CustodyOrigin {
                 return Err(ORIGIN_FORM);
             }
         }
-        Ok(Self { origin: origin.ok_or(ORIGIN_FORM)?, was_2of3, exported })
+        Ok(Self {
+            origin: origin.ok_or(ORIGIN_FORM)?,
+            was_2of3,
+            exported,
+        })
     }
 }
 
@@ -161,14 +175,25 @@ mod tests {
         let origin = CustodyOrigin::new(KeyOrigin::Dealt).with_was_2of3();
         let json = serde_json::to_string(&origin).unwrap();
         assert_eq!(json, r#"["dealt","was_2of3"]"#);
-        assert_eq!(serde_json::from_str::<CustodyOrigin>(&json).unwrap(), origin);
+        assert_eq!(
+            serde_json::from_str::<CustodyOrigin>(&json).unwrap(),
+            origin
+        );
         assert_eq!(CustodyOrigin::from_bits(origin.to_bits()), Ok(origin));
     }
 
     #[test]
     fn custody_origin_rejects_none_two_and_unknown() {
-        for json in ["[]", r#"["dkg","dealt"]"#, r#"["dkg","blessed"]"#, r#"["exported"]"#] {
-            assert!(serde_json::from_str::<CustodyOrigin>(json).is_err(), "{json}");
+        for json in [
+            "[]",
+            r#"["dkg","dealt"]"#,
+            r#"["dkg","blessed"]"#,
+            r#"["exported"]"#,
+        ] {
+            assert!(
+                serde_json::from_str::<CustodyOrigin>(json).is_err(),
+                "{json}"
+            );
         }
         assert!(CustodyOrigin::from_bits(3).is_err());
         assert!(CustodyOrigin::from_bits(16).is_err());

@@ -62,7 +62,10 @@ impl FromStr for DerivationPath {
             return Err(ParseError::new("derivation path", "m/44/60/0/0/0"));
         }
         parts
-            .map(|part| part.parse().map_err(|_| ParseError::new("derivation path", FORM)))
+            .map(|part| {
+                part.parse()
+                    .map_err(|_| ParseError::new("derivation path", FORM))
+            })
             .collect::<Result<Vec<u32>, _>>()?
             .try_into()
     }

@@ -40,7 +40,10 @@ impl TryFrom<String> for EnvironmentId {
     fn try_from(text: String) -> Result<Self, ParseError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
-            return Err(ParseError::new("environment id", "1 to 64 of a-z, A-Z, 0-9, - and _"));
+            return Err(ParseError::new(
+                "environment id",
+                "1 to 64 of a-z, A-Z, 0-9, - and _",
+            ));
         }
         Ok(Self(text))
     }

@@ -39,7 +39,11 @@ impl PartyIndex {
 
     /// The side this party belongs to.
     pub const fn role(self) -> Role {
-        if self.0 == 1 { Role::Provider } else { Role::Customer }
+        if self.0 == 1 {
+            Role::Provider
+        } else {
+            Role::Customer
+        }
     }
 
     /// Every party of `scheme`, ascending.

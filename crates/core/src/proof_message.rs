@@ -71,7 +71,13 @@ mod tests {
         assert!(is_proof_message(&base));
         let other: EnvironmentId = "f".parse().unwrap();
         let variants = [
-            proof_message(&other, wallet, Generation(0), attempt, ProofOperation::Create),
+            proof_message(
+                &other,
+                wallet,
+                Generation(0),
+                attempt,
+                ProofOperation::Create,
+            ),
             proof_message(&env, wallet, Generation(1), attempt, ProofOperation::Create),
             proof_message(&env, wallet, Generation(0), attempt, ProofOperation::Prove),
         ];

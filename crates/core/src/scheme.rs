@@ -55,7 +55,10 @@ impl FromStr for ThresholdSignatureScheme {
         match text {
             "TWO_OF_TWO" => Ok(Self::TwoOfTwo),
             "TWO_OF_THREE" => Ok(Self::TwoOfThree),
-            _ => Err(ParseError::new("threshold signature scheme", "TWO_OF_TWO or TWO_OF_THREE")),
+            _ => Err(ParseError::new(
+                "threshold signature scheme",
+                "TWO_OF_TWO or TWO_OF_THREE",
+            )),
         }
     }
 }
@@ -129,7 +132,10 @@ impl FromStr for Variant {
         match text {
             "ed25519Exportable" => Ok(Self::Ed25519Exportable),
             "ed25519Standard" => Ok(Self::Ed25519Standard),
-            _ => Err(ParseError::new("variant", "ed25519Exportable or ed25519Standard")),
+            _ => Err(ParseError::new(
+                "variant",
+                "ed25519Exportable or ed25519Standard",
+            )),
         }
     }
 }

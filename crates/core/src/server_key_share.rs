@@ -31,7 +31,11 @@ pub struct ServerKeyShare {
 impl ServerKeyShare {
     /// A share from its published parts.
     pub fn new(key_share_id: impl Into<String>, secret_share: impl Into<String>) -> Self {
-        Self { key_share_id: key_share_id.into(), secret_share: secret_share.into(), pub_key: None }
+        Self {
+            key_share_id: key_share_id.into(),
+            secret_share: secret_share.into(),
+            pub_key: None,
+        }
     }
 
     /// The same share with its group public key named.
@@ -85,7 +89,10 @@ impl fmt::Debug for ServerKeyShare {
 
 impl PartialEq for ServerKeyShare {
     fn eq(&self, other: &Self) -> bool {
-        let secret_equal = self.secret_share.as_bytes().ct_eq(other.secret_share.as_bytes());
+        let secret_equal = self
+            .secret_share
+            .as_bytes()
+            .ct_eq(other.secret_share.as_bytes());
         bool::from(secret_equal)
             && self.key_share_id == other.key_share_id
             && self.pub_key == other.pub_key
@@ -112,7 +119,10 @@ mod tests {
     fn json_is_the_published_form_and_tolerates_unknown_fields() {
         let share = ServerKeyShare::new("id", "c2VjcmV0").with_pub_key("02ab");
         let json = String::from_utf8(share.to_json().unwrap().expose().to_vec()).unwrap();
-        assert_eq!(json, r#"{"key_share_id":"id","secret_share":"c2VjcmV0","pub_key":"02ab"}"#);
+        assert_eq!(
+            json,
+            r#"{"key_share_id":"id","secret_share":"c2VjcmV0","pub_key":"02ab"}"#
+        );
         let parsed =
             ServerKeyShare::from_json(br#"{"key_share_id":"id","secret_share":"x","new":1}"#);
         assert_eq!(parsed.unwrap().pub_key, None);

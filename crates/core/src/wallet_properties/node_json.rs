@@ -40,7 +40,7 @@ enum NodePath {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum PathIndices {
-    ByDepth(BTreeMap<u8, u32>),
+    ByDepth(BTreeMap<String, u32>),
     List(Vec<u32>),
 }
 
@@ -110,7 +110,11 @@ impl WalletProperties {
 
 /// `{"0":44,"1":60}`, the form in which the published system's metadata carries a path.
 pub(crate) fn node_path(path: &[u32]) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&(0_u8..).zip(path.iter().copied()).collect::<BTreeMap<_, _>>())
+    serde_json::to_string(
+        &(0_u8..)
+            .zip(path.iter().copied())
+            .collect::<BTreeMap<_, _>>(),
+    )
 }
 
 fn path_from_node(path: NodePath) -> Result<Vec<u32>, ParseError> {
@@ -121,20 +125,19 @@ fn path_from_node(path: NodePath) -> Result<Vec<u32>, ParseError> {
     };
     match indices {
         PathIndices::List(list) => Ok(list),
-        PathIndices::ByDepth(map) => {
-            if map.keys().copied().eq((0_u8..).take(map.len())) {
-                Ok(map.into_values().collect())
-            } else {
-                Err(FORM)
-            }
-        }
+        PathIndices::ByDepth(map) => (0..map.len())
+            .map(|depth| map.get(&depth.to_string()).copied().ok_or(FORM))
+            .collect(),
     }
 }
 
 fn backup_from_node(node: NodeBackupInfo) -> KeyShareBackupInfo {
     let entry = |backup: NodeBackup| BackupLocationInfo {
         location: backup.location,
-        key_share_id: backup.external_key_share_id.or(backup.key_share_id).unwrap_or_default(),
+        key_share_id: backup
+            .external_key_share_id
+            .or(backup.key_share_id)
+            .unwrap_or_default(),
     };
     KeyShareBackupInfo {
         password_encrypted: node.password_encrypted,
@@ -177,11 +180,20 @@ mod tests {
     #[test]
     fn node_blob_round_trips() {
         let properties = WalletProperties::from_node_json(NODE).unwrap();
-        assert_eq!(properties.derivation_path.as_deref(), Some(&[44, 60, 0, 0, 0][..]));
-        let info = properties.external_server_key_shares_backup_info.as_ref().unwrap();
+        assert_eq!(
+            properties.derivation_path.as_deref(),
+            Some(&[44, 60, 0, 0, 0][..])
+        );
+        let info = properties
+            .external_server_key_shares_backup_info
+            .as_ref()
+            .unwrap();
         assert_eq!(info.backups["dynamic"][0].key_share_id, "e");
         let again = properties.to_node_json().unwrap();
-        assert_eq!(WalletProperties::from_node_json(&again).unwrap(), properties);
+        assert_eq!(
+            WalletProperties::from_node_json(&again).unwrap(),
+            properties
+        );
         assert!(again.contains(r#""derivationPath":"{\"0\":44"#), "{again}");
     }
 

@@ -69,6 +69,9 @@ impl FromStr for Scope {
         Self::DEFAULT
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or(ParseError::new("scope", "wallet.create, wallet.sign or wallet.read"))
+            .ok_or(ParseError::new(
+                "scope",
+                "wallet.create, wallet.sign or wallet.read",
+            ))
     }
 }

@@ -28,7 +28,10 @@ impl<'de> Deserialize<'de> for Blob {
         if deserializer.is_human_readable() {
             let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
             // The decoder's own message quotes the offending byte; say only what was expected.
-            STANDARD.decode(text.as_bytes()).map(Self).map_err(|_| de::Error::custom("not base64"))
+            STANDARD
+                .decode(text.as_bytes())
+                .map(Self)
+                .map_err(|_| de::Error::custom("not base64"))
         } else {
             serde_bytes::ByteBuf::deserialize(deserializer).map(|bytes| Self(bytes.into_vec()))
         }

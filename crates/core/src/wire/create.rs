@@ -3,8 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{ActivityRef, CeremonyOpen, ProofState, WalletState};
 use crate::proof_message::ProofOperation;
 use crate::{
-    AttemptId, ChainName, CustodyOrigin, Generation, ShareSetId, ThresholdSignatureScheme, Variant,
-    WalletId,
+    AttemptId, CustodyOrigin, Generation, ShareSetId, ThresholdSignatureScheme, Variant, WalletId,
 };
 
 /// Body of `POST /sdk/{env}/waas/create`.
