@@ -33,6 +33,8 @@ struct Cli {
 enum Task {
     /// Say what the tests need, then run every check and every test.
     Test(test::Args),
+    /// Say what the tests need beside Rust, and install it.
+    Tools(tools::Args),
     /// Check the project's own rules: crate edges, sizes, left-overs, licences, documents.
     Tidy,
     /// Measure the two halves, the engines alone and the floor in one run.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = Workspace::find().and_then(|workspace| match cli.task {
         Task::Test(args) => test::run(&workspace, &args),
+        Task::Tools(args) => tools::run(&workspace, &args),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),

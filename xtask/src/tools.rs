@@ -12,6 +12,19 @@ use crate::workspace::Workspace;
 /// Where the lists of npm and Python packages stand.
 const LISTS: &str = "crates/testkit/tools";
 
+/// Options of `cargo xtask tools`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Install what is missing.
+    #[arg(long)]
+    install: bool,
+}
+
+/// `cargo xtask tools`.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
+    prepare(workspace, args.install)
+}
+
 /// Something the tests need.
 struct Need {
     /// What it is.

@@ -128,7 +128,7 @@ fn custody_rules(sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources.iter().filter(|source| source.has_extension(".rs")) {
         for (number, line) in (1..).zip(source.text.lines()) {
-            // "custody rule 7", "custody rules 6 and 17", "custody rules 6, 8"
+            // The number of one rule, or a list such as `6, 8 and 17`.
             let Some((_, rest)) = line.split_once(concat!("custody ", "rule")) else {
                 continue;
             };
