@@ -7,8 +7,18 @@ pub mod keygen;
 pub mod share;
 pub mod sign;
 
+mod channel;
+mod codec;
+mod ecdsa;
+mod ed25519;
+mod envelope;
+mod inbox;
+mod outbox;
+mod rng;
+mod transcript;
+
 pub use ceremony::{Action, Ceremony};
 pub use error::Error;
 pub use keygen::{Keygen, KeygenParams};
-pub use share::{KeyShare, ShareHeader};
+pub use share::{ExpectedShare, KeyShare, ShareHeader};
 pub use sign::{Sign, SignParams};

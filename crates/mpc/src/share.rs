@@ -1,51 +1,56 @@
 //! A party's long-lived share and its versioned binary encoding.
 
-use halfkey_core::{
-    AttemptId, ChainName, CustodyOrigin, DerivationPath, EnvironmentId, Generation, KeyShareId,
-    KeyType, PartyIndex, SecretBytes, ShareSetId, ThresholdSignatureScheme, WalletId,
-};
+mod belongs;
+mod encoding;
+mod header;
+mod material;
 
+use std::collections::BTreeMap;
+
+use halfkey_core::{PartyIndex, SecretBytes};
+
+pub use belongs::ExpectedShare;
+pub use header::ShareHeader;
+pub(crate) use header::{chain_code, key_type_code, scheme_code};
+pub(crate) use material::KeyMaterial;
+
+use crate::Error;
+use crate::channel::ChannelKey;
 use crate::error::ShareError;
 
-/// Everything about a share that is not secret; authenticated together with the secret part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShareHeader {
-    /// The environment (tenant).
-    pub environment: EnvironmentId,
-    /// The chain.
-    pub chain: ChainName,
-    /// The wallet.
-    pub wallet: WalletId,
-    /// The set of shares drawn together.
-    pub share_set: ShareSetId,
-    /// This share.
-    pub key_share: KeyShareId,
-    /// Parties and signers.
-    pub scheme: ThresholdSignatureScheme,
-    /// Engine and keygen.
-    pub key_type: KeyType,
-    /// Whose share this is.
-    pub party: PartyIndex,
-    /// Which generation.
-    pub generation: Generation,
-    /// The attempt that made it.
-    pub attempt: AttemptId,
-    /// What the key's history allows anyone to claim.
-    pub custody_origin: CustodyOrigin,
-    /// The wallet's registered path.
-    pub derivation_path: DerivationPath,
-    /// The root public key: SEC1 compressed (33 bytes) or Ed25519 (32 bytes).
-    pub group_public_key: Vec<u8>,
-}
-
 /// A party's share of one generation of one wallet, bound to both.
+///
+/// Decode once and sign many times: decoding derives the account key. Wiped on drop.
+///
+/// # Security
+/// One share signs nothing; two shares of one wallet are the key.
 pub struct KeyShare {
     header: ShareHeader,
+    account_public_key: Vec<u8>,
+    material: KeyMaterial,
+    channels: BTreeMap<PartyIndex, ChannelKey>,
 }
 
 halfkey_core::redacted_debug!(KeyShare);
 
 impl KeyShare {
+    /// The share that keygen ends with: derives the account key and checks that both keys are there.
+    pub(crate) fn assemble(
+        mut header: ShareHeader,
+        material: KeyMaterial,
+        channels: BTreeMap<PartyIndex, ChannelKey>,
+    ) -> Result<Self, Error> {
+        let material = material.at_path(&header.derivation_path)?;
+        header.group_public_key = material.group_public_key()?;
+        let account_public_key = material.account_public_key()?;
+        Ok(Self {
+            header,
+            account_public_key,
+            material,
+            channels,
+        })
+    }
+
     /// The public part.
     pub const fn header(&self) -> &ShareHeader {
         &self.header
@@ -54,19 +59,47 @@ impl KeyShare {
     /// The public key behind the wallet's address: the root's child at the registered path (ECDSA,
     /// SEC1 compressed, 33 bytes) or the key itself (Ed25519, 32 bytes).
     pub fn account_public_key(&self) -> &[u8] {
-        todo!()
+        &self.account_public_key
     }
 
     /// The versioned binary form.
     pub fn encode(&self) -> SecretBytes {
-        todo!()
+        encoding::encode(self)
     }
 
     /// Reads the versioned binary form.
     ///
     /// # Errors
     /// [`ShareError::Damaged`] or [`ShareError::UnknownVersion`]; never quotes what it read.
-    pub fn decode(_encoded: &SecretBytes) -> Result<Self, ShareError> {
-        todo!()
+    pub fn decode(encoded: &SecretBytes) -> Result<Self, ShareError> {
+        encoding::decode(encoded)
+    }
+
+    /// Checks that the share is the one meant, before anything is done with it.
+    ///
+    /// # Errors
+    /// [`ShareError::Mismatch`] naming the first field that differs, in the order environment,
+    /// wallet, party, generation, chain.
+    pub fn check_belongs(&self, expected: &ExpectedShare) -> Result<(), ShareError> {
+        expected.check(&self.header)
+    }
+
+    /// The public share of every party, by party: what a discrete-log proof of custody rule 7 is
+    /// checked against. SEC1 compressed (ECDSA) or 32 bytes (Ed25519), of the root key.
+    ///
+    /// # Errors
+    /// Only when an invariant of the engines does not hold.
+    pub fn verifying_shares(&self) -> Result<BTreeMap<PartyIndex, Vec<u8>>, Error> {
+        self.material.verifying_shares(self.header.scheme)
+    }
+
+    pub(crate) const fn material(&self) -> &KeyMaterial {
+        &self.material
+    }
+
+    pub(crate) fn channel(&self, with: PartyIndex) -> Result<&ChannelKey, Error> {
+        self.channels
+            .get(&with)
+            .ok_or(Error::Bug("a share without a channel key"))
     }
 }
