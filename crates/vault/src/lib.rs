@@ -4,10 +4,14 @@
 pub mod access;
 pub mod audit;
 pub mod bind_ctx;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod embedded;
 mod entropy;
 mod envelope;
 pub mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod fault;
 pub mod guard;
 pub mod kms;
 mod private_file;
@@ -15,8 +19,6 @@ pub mod record;
 pub mod record_name;
 pub mod rewrap;
 pub mod store;
-#[cfg(test)]
-mod testing;
 mod tombstone;
 pub mod vault;
 
