@@ -17,6 +17,7 @@ mod guard;
 mod judge;
 mod keyring;
 mod memory;
+mod process;
 mod records;
 mod sqlite;
 mod support;

@@ -188,32 +188,38 @@ pub(super) async fn begin_chain(
     Ok(start)
 }
 
-/// Writes one entry, durably.
-pub(super) async fn insert_entry(
+/// Writes entries in one durable transaction.
+pub(super) async fn insert_entries(
     database: &Database,
-    position: &AuditPosition,
-    event: &AuditEvent,
+    entries: &[(AuditPosition, &AuditEvent)],
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO audit_entries (chain, sequence, at, actor, action, purpose, environment,
-                                    wallet, record, request_id, outcome, detail, head)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )
-    .bind(position.chain.as_slice())
-    .bind(signed(position.sequence)?)
-    .bind(event.at.0)
-    .bind(&event.actor)
-    .bind(&event.action)
-    .bind(&event.purpose)
-    .bind(&event.environment)
-    .bind(&event.wallet)
-    .bind(&event.record)
-    .bind(&event.request_id)
-    .bind(event.outcome.as_str())
-    .bind(&event.detail)
-    .bind(position.head.as_slice())
-    .execute(database.writer())
-    .await
-    .map_err(from_sqlx)?;
-    Ok(())
+    let writer = database.writer();
+    let mut transaction = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(from_sqlx)?;
+    for (position, event) in entries {
+        sqlx::query(
+            "INSERT INTO audit_entries (chain, sequence, at, actor, action, purpose, environment,
+                                        wallet, record, request_id, outcome, detail, head)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )
+        .bind(position.chain.as_slice())
+        .bind(signed(position.sequence)?)
+        .bind(event.at.0)
+        .bind(&event.actor)
+        .bind(&event.action)
+        .bind(&event.purpose)
+        .bind(&event.environment)
+        .bind(&event.wallet)
+        .bind(&event.record)
+        .bind(&event.request_id)
+        .bind(event.outcome.as_str())
+        .bind(&event.detail)
+        .bind(position.head.as_slice())
+        .execute(&mut *transaction)
+        .await
+        .map_err(from_sqlx)?;
+    }
+    transaction.commit().await.map_err(from_sqlx)
 }
