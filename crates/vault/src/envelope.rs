@@ -145,7 +145,7 @@ pub(crate) fn seal(
     Ok(core::mem::take(&mut *buffer))
 }
 
-/// The inverse of [`seal`]; `None` when the tag does not verify. Nothing is released before it does.
+/// The inverse of [`seal`]; `None` when the tag does not verify, and nothing is released before.
 pub(crate) fn open(
     key: &[u8; 32],
     nonce: [u8; 12],

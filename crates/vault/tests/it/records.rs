@@ -58,6 +58,11 @@ async fn load_rejects_every_flipped_bit() {
         .await
         .unwrap();
     load(&memory, &vault, sealed.as_bytes()).await.unwrap();
+    assert_eq!(
+        sealed.as_bytes().len(),
+        SECRET.len() + 206,
+        "the overhead SPEC.md states"
+    );
     for at in 0..sealed.as_bytes().len() {
         for bit in 0..8 {
             let mut bytes = sealed.as_bytes().to_vec();
