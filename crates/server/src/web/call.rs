@@ -44,19 +44,24 @@ impl Call {
     }
 
     /// The caller, by a session token.
-    pub(crate) async fn session(&self, env: &str, scope: Scope) -> Result<Caller, ApiError> {
-        self.authorize(env, Credential::Session, Some(scope)).await
+    pub(crate) fn session(
+        &self,
+        env: &str,
+        scope: Scope,
+    ) -> impl Future<Output = Result<Caller, ApiError>> + Send {
+        self.authorize(env, Credential::Session, Some(scope))
     }
 
     /// The caller, by whatever the route takes.
-    pub(crate) async fn authorize(
+    pub(crate) fn authorize(
         &self,
         env: &str,
         credential: Credential,
         scope: Option<Scope>,
-    ) -> Result<Caller, ApiError> {
-        let request = self.request_id()?;
-        self.app.authorize(&self.parts.headers, request, env, credential, scope).await
+    ) -> impl Future<Output = Result<Caller, ApiError>> + Send {
+        // Not an `async fn`: that would borrow the body too, which cannot be shared.
+        let (app, headers, request) = (&self.app, &self.parts.headers, self.request_id());
+        async move { app.authorize(headers, request?, env, credential, scope).await }
     }
 
     /// The caller's idempotency key, if there is one.
