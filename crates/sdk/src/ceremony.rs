@@ -63,21 +63,32 @@ where
     let mut reply = opening.send(client).await.map_err(|e| stopped(e, 1))?;
     for reached in 1..=MAX_ROUNDS {
         let incoming = core::mem::take(&mut reply.messages);
-        let (next_table, outgoing) =
-            table.step(incoming).await.map_err(|e| stopped(e, reached))?;
+        let (next_table, outgoing) = table
+            .step(incoming)
+            .await
+            .map_err(|e| stopped(e, reached))?;
         table = next_table;
         if outgoing.is_empty() {
             let outputs = table.into_outputs().map_err(|e| stopped(e, reached))?;
-            return Ok(Ended { outputs, last: reply });
+            return Ok(Ended {
+                outputs,
+                last: reply,
+            });
         }
         let Some(next) = reply.next.take() else {
-            return Err(stopped(Error::Protocol("the ceremony ended too early"), reached));
+            return Err(stopped(
+                Error::Protocol("the ceremony ended too early"),
+                reached,
+            ));
         };
         reply = round(client, &next, outgoing, opening.retry)
             .await
             .map_err(|e| stopped(e, reached.saturating_add(1)))?;
     }
-    Err(stopped(Error::Protocol("the ceremony does not end"), MAX_ROUNDS))
+    Err(stopped(
+        Error::Protocol("the ceremony does not end"),
+        MAX_ROUNDS,
+    ))
 }
 
 /// Posts one round to the path the provider named.
@@ -88,8 +99,14 @@ pub(crate) async fn round(
     retry: Retry,
 ) -> Result<CeremonyReply> {
     // A relative path of the provider's own origin; anything else is refused when it is joined.
-    let path = if next.starts_with('/') { next.to_owned() } else { api_path(next) };
-    client.post(&path, &CeremonyRound { messages }, None, retry).await
+    let path = if next.starts_with('/') {
+        next.to_owned()
+    } else {
+        api_path(next)
+    };
+    client
+        .post(&path, &CeremonyRound { messages }, None, retry)
+        .await
 }
 
 impl OpeningBody {

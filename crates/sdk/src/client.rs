@@ -52,7 +52,11 @@ impl WalletClient {
     /// [`crate::Error::InvalidArgument`] for anything else that cannot be read.
     pub fn new(opts: WalletClientOpts) -> Result<Self> {
         let environment: EnvironmentId = opts.environment_id.parse()?;
-        let configured = opts.provider_identity.as_deref().map(str::parse).transpose()?;
+        let configured = opts
+            .provider_identity
+            .as_deref()
+            .map(str::parse)
+            .transpose()?;
         let transport = Transport::new(&opts)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -170,7 +174,11 @@ impl WalletClient {
     /// [`crate::Error::ProviderIdentityRequired`] when none is configured,
     /// [`crate::Error::ProviderIdentityMismatch`] when the provider has another one.
     pub async fn provider_identity(&self) -> Result<VerifyingKey> {
-        self.inner.identity.get_or_try_init(|| self.find_identity()).await.copied()
+        self.inner
+            .identity
+            .get_or_try_init(|| self.find_identity())
+            .await
+            .copied()
     }
 
     async fn fetch_identity(&self) -> Result<VerifyingKey> {

@@ -1,19 +1,17 @@
 //! EVM wallets.
 
-use std::sync::Arc;
-
 use alloy_consensus::transaction::SignableTransaction;
 use alloy_consensus::{Signed, TxEnvelope};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::Signature as EvmSignature;
+use halfkey_chain::WirePayload;
 use halfkey_core::{ChainName, ServerKeyShare, ThresholdSignatureScheme, WalletProperties};
-use halfkey_mpc::KeyShare;
 
 use crate::keygen::{self, CreateOptions};
-use crate::sign::{self, Payload, share, verify};
-use crate::{Error, PendingWallet, Result, WalletClient};
+use crate::sign::{share, verify};
+use crate::{PendingWallet, Result, WalletClient};
 
 pub(crate) mod payload;
 mod settle;
@@ -37,8 +35,8 @@ impl<'a> EvmWalletClient<'a> {
     /// [`Self::create_wallet_account_pending`] do better. The properties carry the EIP-55 address.
     ///
     /// # Errors
-    /// [`Error::PasswordRequired`] and [`Error::Unsupported`] for `back_up_to_provider`, before
-    /// keygen. [`Error::NotActivated`] carries the shares when a step after keygen fails.
+    /// [`crate::Error::PasswordRequired`] and [`crate::Error::Unsupported`] for `back_up_to_provider`, before
+    /// keygen. [`crate::Error::NotActivated`] carries the shares when a step after keygen fails.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn create_wallet_account(
         &self,
@@ -72,7 +70,7 @@ impl<'a> EvmWalletClient<'a> {
     /// Signs a text as EIP-191 `personal_sign`. `0x` and 130 hex digits: r, s, v (27 or 28).
     ///
     /// # Errors
-    /// See [`Error`]; nothing that does not verify is ever returned.
+    /// See [`crate::Error`]; nothing that does not verify is ever returned.
     pub async fn sign_message(
         &self,
         wallet_properties: &WalletProperties,
@@ -80,7 +78,8 @@ impl<'a> EvmWalletClient<'a> {
         message: &str,
     ) -> Result<String> {
         let bytes = message.as_bytes();
-        self.sign_message_bytes(wallet_properties, external_server_key_shares, bytes).await
+        self.sign_message_bytes(wallet_properties, external_server_key_shares, bytes)
+            .await
     }
 
     /// Signs bytes as EIP-191 `personal_sign`; see [`Self::sign_message`].
@@ -95,14 +94,16 @@ impl<'a> EvmWalletClient<'a> {
     ) -> Result<String> {
         let payload = payload::message(message)?;
         let shares = external_server_key_shares;
-        Ok(hex_signature(&self.sign(wallet_properties, shares, &payload).await?))
+        Ok(hex_signature(
+            &self.sign(wallet_properties, shares, &payload).await?,
+        ))
     }
 
     /// Signs EIP-712 typed data, sending its structure along with the digest. `0x` and 130 hex
     /// digits.
     ///
     /// # Errors
-    /// As [`Self::sign_message`]; [`Error::InvalidArgument`] when the types do not fit the data.
+    /// As [`Self::sign_message`]; [`crate::Error::InvalidArgument`] when the types do not fit the data.
     pub async fn sign_typed_data(
         &self,
         wallet_properties: &WalletProperties,
@@ -111,7 +112,9 @@ impl<'a> EvmWalletClient<'a> {
     ) -> Result<String> {
         let payload = payload::typed_data(typed_data)?;
         let shares = external_server_key_shares;
-        Ok(hex_signature(&self.sign(wallet_properties, shares, &payload).await?))
+        Ok(hex_signature(
+            &self.sign(wallet_properties, shares, &payload).await?,
+        ))
     }
 
     /// Signs any unsigned alloy transaction.
@@ -173,22 +176,12 @@ impl<'a> EvmWalletClient<'a> {
         &self,
         properties: &WalletProperties,
         shares: &[ServerKeyShare],
-        payload: &Payload,
+        payload: &WirePayload,
     ) -> Result<EvmSignature> {
         let share = share::one(self.inner, ChainName::Evm, properties, shares)?;
         let signature = sign_or_settle(self.inner, &share, shares, payload).await?;
         verify::evm(&signature)
     }
-}
-
-/// Signs with a share that was already opened and checked.
-#[cfg(feature = "vault")]
-pub(crate) async fn sign_with(
-    client: &WalletClient,
-    share: &Arc<KeyShare>,
-    payload: &Payload,
-) -> Result<EvmSignature> {
-    verify::evm(&sign::sign(client, share, payload).await?)
 }
 
 /// `0x`, r, s, v with v 27 or 28.

@@ -19,8 +19,10 @@ pub enum ProviderIdentity {
     Fingerprint([u8; 32]),
 }
 
-const FORM: ParseError =
-    ParseError::new("provider identity", "64 hex digits, or sha256: and 64 hex digits");
+const FORM: ParseError = ParseError::new(
+    "provider identity",
+    "64 hex digits, or sha256: and 64 hex digits",
+);
 
 impl FromStr for ProviderIdentity {
     type Err = ParseError;
@@ -37,7 +39,9 @@ impl FromStr for ProviderIdentity {
         if is_fingerprint {
             return Ok(Self::Fingerprint(bytes));
         }
-        VerifyingKey::from_bytes(&bytes).map(Self::Key).map_err(|_| FORM)
+        VerifyingKey::from_bytes(&bytes)
+            .map(Self::Key)
+            .map_err(|_| FORM)
     }
 }
 
@@ -86,8 +90,7 @@ pub(crate) fn verify_attempt(
     let mut signature = [0_u8; 64];
     hex::decode_to_slice(&reply.signature, &mut signature)
         .map_err(|_| Error::Protocol("attempt signature is not 128 hex digits"))?;
-    let signed =
-        AttemptReply::signed_bytes(environment, attempt, reply.state, reply.restore_epoch);
+    let signed = AttemptReply::signed_bytes(environment, attempt, reply.state, reply.restore_epoch);
     identity
         .verify_strict(&signed, &Signature::from_bytes(&signature))
         .map_err(|_| Error::ProviderIdentityMismatch)
@@ -117,7 +120,13 @@ mod tests {
 
     #[test]
     fn identity_rejects_other_forms() {
-        for text in ["", "00", "md5:00", &"z".repeat(64), &format!("sha256:{}", "0".repeat(63))] {
+        for text in [
+            "",
+            "00",
+            "md5:00",
+            &"z".repeat(64),
+            &format!("sha256:{}", "0".repeat(63)),
+        ] {
             assert!(text.parse::<ProviderIdentity>().is_err(), "{text:?}");
         }
     }
@@ -137,9 +146,15 @@ mod tests {
         };
         let identity = key(1).verifying_key();
         assert!(verify_attempt(&good, attempt, &environment, &identity).is_ok());
-        let unknown = AttemptReply { state: AttemptState::Unknown, ..good.clone() };
+        let unknown = AttemptReply {
+            state: AttemptState::Unknown,
+            ..good.clone()
+        };
         assert!(verify_attempt(&unknown, attempt, &environment, &identity).is_err());
-        let epoch = AttemptReply { restore_epoch: 4, ..good.clone() };
+        let epoch = AttemptReply {
+            restore_epoch: 4,
+            ..good.clone()
+        };
         assert!(verify_attempt(&epoch, attempt, &environment, &identity).is_err());
         let other = AttemptId::from_bytes([8; 16]);
         assert!(verify_attempt(&good, other, &environment, &identity).is_err());

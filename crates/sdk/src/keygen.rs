@@ -10,9 +10,9 @@ use halfkey_core::{
 use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 
 use crate::ceremony::{self, Opening, OpeningBody, Table};
-use halfkey_core::crash_point::crash_point;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
+use halfkey_core::crash_point::crash_point;
 
 /// What a caller may say about a create beyond chain and scheme.
 #[derive(Debug, Clone, Default)]
@@ -38,19 +38,14 @@ impl CreateOptions {
     }
 }
 
-/// What keygen left on this side. The provider holds its half as staged.
-pub(crate) struct Generated {
-    pub(crate) created: CreatedWallet,
-    pub(crate) shares: Vec<KeyShare>,
-}
-
-/// Makes a key. Nothing is stored and nothing is active yet.
+/// Makes a key and returns each customer party's share, in the order of the parties. The provider
+/// holds its half as staged; nothing is stored here and nothing is active yet.
 pub(crate) async fn keygen(
     client: &WalletClient,
     chain: ChainName,
     scheme: ThresholdSignatureScheme,
     options: &CreateOptions,
-) -> Result<Generated> {
+) -> Result<Vec<KeyShare>> {
     options.check()?;
     let identity = client.provider_identity().await?;
     let params = KeygenParams {
@@ -66,20 +61,27 @@ pub(crate) async fn keygen(
     let table = parties(&params, &identity)?;
     let opening = opening(client, &params, options)?;
     crash_point("create.before_keygen");
-    let ended = ceremony::exchange(client, opening, table).await.map_err(|stop| stop.error)?;
+    let ended = ceremony::exchange(client, opening, table)
+        .await
+        .map_err(|stop| stop.error)?;
     crash_point("create.after_keygen");
-    let created = ended.last.created.ok_or(Error::Protocol("keygen ended without a wallet"))?;
+    let created = ended
+        .last
+        .created
+        .ok_or(Error::Protocol("keygen ended without a wallet"))?;
     let shares: Vec<KeyShare> = ended.outputs.into_iter().map(|(_, share)| share).collect();
     check(&params, &created, &shares)?;
-    Ok(Generated { created, shares })
+    Ok(shares)
 }
 
 fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keygen>> {
     let party = |party: &PartyIndex| {
         Keygen::customer(params.clone(), *party, identity, os_rng()).map(|run| (*party, run))
     };
-    let parties: core::result::Result<Vec<_>, _> =
-        PartyIndex::customers(params.scheme).iter().map(party).collect();
+    let parties: core::result::Result<Vec<_>, _> = PartyIndex::customers(params.scheme)
+        .iter()
+        .map(party)
+        .collect();
     Ok(Table::new(parties?))
 }
 
@@ -88,7 +90,10 @@ fn opening(
     params: &KeygenParams,
     options: &CreateOptions,
 ) -> Result<Opening> {
-    let key = options.idempotency_key.clone().unwrap_or_else(|| params.attempt.to_string());
+    let key = options
+        .idempotency_key
+        .clone()
+        .unwrap_or_else(|| params.attempt.to_string());
     let body = CreateRequest {
         chain: params.chain.to_string(),
         client_keygen_ids: Vec::new(),
@@ -135,7 +140,9 @@ fn check(params: &KeygenParams, created: &CreatedWallet, shares: &[KeyShare]) ->
     if named && shares.iter().all(fits) {
         Ok(())
     } else {
-        Err(Error::Protocol("the provider describes another wallet than keygen made"))
+        Err(Error::Protocol(
+            "the provider describes another wallet than keygen made",
+        ))
     }
 }
 
@@ -149,5 +156,7 @@ pub(crate) fn refuse_backup(password: Option<String>, back_up_to_provider: bool)
     if password.is_none_or(|password| password.is_empty()) {
         return Err(Error::PasswordRequired);
     }
-    Err(Error::Unsupported("back_up_to_provider; keep the shares with WalletStore"))
+    Err(Error::Unsupported(
+        "back_up_to_provider; keep the shares with WalletStore",
+    ))
 }

@@ -1,4 +1,4 @@
-use halfkey_core::{AttemptId, EnvironmentId, Generation, UnixMillis, WalletId};
+use halfkey_core::{AttemptId, CeremonyId, EnvironmentId, Generation, UnixMillis, WalletId};
 use serde::{Deserialize, Serialize};
 
 /// Evidence that a generation of a wallet must never be used again, because the other half failed a
@@ -16,6 +16,8 @@ pub struct LockToken {
     pub generation: Generation,
     /// The attempt that made that generation.
     pub attempt: AttemptId,
+    /// The ceremony in which the provider cheated.
+    pub ceremony: CeremonyId,
     /// Which check failed.
     pub check: String,
     /// When.

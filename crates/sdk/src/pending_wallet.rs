@@ -11,7 +11,6 @@ use halfkey_core::{
 use halfkey_mpc::KeyShare;
 
 use crate::error::Unactivated;
-use crate::keygen::Generated;
 use crate::sign::share;
 use crate::transport::Retry;
 use crate::{Error, Result, SealHint, WalletClient, identity, prove};
@@ -42,8 +41,8 @@ impl fmt::Debug for PendingWallet {
 }
 
 impl PendingWallet {
-    pub(crate) fn new(client: &WalletClient, generated: Generated) -> Result<Self> {
-        Self::from_key_shares(client, generated.shares.into_iter().map(Arc::new).collect())
+    pub(crate) fn new(client: &WalletClient, generated: Vec<KeyShare>) -> Result<Self> {
+        Self::from_key_shares(client, generated.into_iter().map(Arc::new).collect())
     }
 
     /// Goes on with a wallet whose shares an earlier process stored, or an error handed back.
@@ -63,14 +62,33 @@ impl PendingWallet {
         let first = key_shares.first().ok_or(Error::NoShare)?;
         let wanted = PartyIndex::customers(first.header().scheme);
         share::same_set(client, &key_shares)?;
-        if key_shares.iter().map(|share| share.header().party).ne(wanted.iter().copied()) {
-            return Err(Error::InvalidArgument("not all of the customer's shares".to_owned()));
+        if key_shares
+            .iter()
+            .map(|share| share.header().party)
+            .ne(wanted.iter().copied())
+        {
+            return Err(Error::InvalidArgument(
+                "not all of the customer's shares".to_owned(),
+            ));
         }
         let properties = share::properties(first)?;
-        let shares = key_shares.iter().map(|share| share::encode(share)).collect();
-        let hints = key_shares.iter().map(|share| SealHint::of(share)).collect::<Result<_>>()?;
+        let shares = key_shares
+            .iter()
+            .map(|share| share::encode(share))
+            .collect();
+        let hints = key_shares
+            .iter()
+            .map(|share| SealHint::of(share))
+            .collect::<Result<_>>()?;
         let client = client.clone();
-        Ok(Self { client, key_shares, shares, hints, properties, proven: false })
+        Ok(Self {
+            client,
+            key_shares,
+            shares,
+            hints,
+            properties,
+            proven: false,
+        })
     }
 
     /// The customer's shares, one per party. They exist nowhere else.
@@ -84,7 +102,6 @@ impl PendingWallet {
     }
 
     /// The attempt this wallet stands or falls with.
-    #[expect(clippy::missing_panics_doc, reason = "never empty, checked at construction")]
     pub fn attempt_id(&self) -> AttemptId {
         self.first().header().attempt
     }
@@ -106,7 +123,9 @@ impl PendingWallet {
 
     #[expect(clippy::expect_used, reason = "never empty, checked at construction")]
     fn first(&self) -> &KeyShare {
-        self.key_shares.first().expect("a pending wallet has at least one share")
+        self.key_shares
+            .first()
+            .expect("a pending wallet has at least one share")
     }
 
     #[cfg(feature = "vault")]
@@ -195,11 +214,17 @@ pub(crate) async fn abort(
     wallet: WalletId,
     attempt: AttemptId,
 ) -> Result<AttemptReply> {
-    let path =
-        client.route(&[&wallet.to_string(), "attempts", &attempt.to_string(), "abort"])?;
+    let path = client.route(&[
+        &wallet.to_string(),
+        "attempts",
+        &attempt.to_string(),
+        "abort",
+    ])?;
     let key = format!("{attempt}/abort");
     let empty = serde_json::Map::new();
-    let reply: AbortReply = client.post(&path, &empty, Some(&key), Retry::Idempotent).await?;
+    let reply: AbortReply = client
+        .post(&path, &empty, Some(&key), Retry::Idempotent)
+        .await?;
     let identity = client.provider_identity().await?;
     identity::verify_attempt(&reply.attempt, attempt, client.environment(), &identity)?;
     Ok(reply.attempt)

@@ -10,11 +10,11 @@ use halfkey_core::{CeremonyId, PartyIndex, Signature, SigningInput};
 use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
-use crate::ceremony::{self, Opening, OpeningBody, Table};
-use halfkey_core::crash_point::crash_point;
+use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
 use crate::sign::{misbehaviour, verify};
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
+use halfkey_core::crash_point::crash_point;
 
 mod local;
 
@@ -27,7 +27,11 @@ pub(crate) async fn prove(
 ) -> Result<()> {
     let first = shares.first().ok_or(Error::NoShare)?;
     let wanted = PartyIndex::customers(first.header().scheme);
-    if shares.iter().map(|share| share.header().party).ne(wanted.iter().copied()) {
+    if shares
+        .iter()
+        .map(|share| share.header().party)
+        .ne(wanted.iter().copied())
+    {
         return Err(Error::InvalidArgument(
             "a proof needs every customer share, in the order of their parties".to_owned(),
         ));
@@ -89,13 +93,16 @@ async fn prove_with_provider(
         idempotency_key: None,
         retry: Retry::Never,
     };
-    let expected = params.input.clone();
+    let (ceremony, expected) = (params.ceremony, params.input.clone());
     let _slot = crate::sign::slots::acquire(client, header).await?;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
-    let ended = ceremony::exchange(client, opening, Table::new([(header.party, run)]))
+    let ended = ceremonies::exchange(client, opening, Table::new([(header.party, run)]))
         .await
-        .map_err(|stop| misbehaviour::found(client, header, stop.error))?;
-    let signature = ended.outputs.into_iter().find_map(|(_, signature)| signature);
+        .map_err(|stop| misbehaviour::found(client, header, ceremony, stop.error))?;
+    let signature = ended
+        .outputs
+        .into_iter()
+        .find_map(|(_, signature)| signature);
     let signature = signature.ok_or(Error::Bug("a proof without a signature"))?;
     verify::against_key(share, &expected, &signature)?;
     match (signature, ended.last.next) {
@@ -106,7 +113,7 @@ async fn prove_with_provider(
                 to: PartyIndex::PROVIDER,
                 body: Blob(bytes.to_vec()),
             };
-            ceremony::round(client, &next, vec![message], Retry::Idempotent).await?;
+            ceremonies::round(client, &next, vec![message], Retry::Idempotent).await?;
             Ok(())
         }
         (Signature::Ed25519(_), None) => Err(Error::Protocol("no way to show the proof")),

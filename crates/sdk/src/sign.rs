@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use halfkey_chain::SigningRequest;
+use halfkey_chain::WirePayload;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyOpen, ErrorCode, SignMessageRequest};
-use halfkey_core::{CeremonyId, ChainName, KeyType, PartyIndex, Signature, SigningInput};
+use halfkey_core::{CeremonyId, KeyType, PartyIndex, Signature, SigningInput};
 use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
@@ -19,42 +19,11 @@ pub(crate) mod share;
 pub(crate) mod slots;
 pub(crate) mod verify;
 
-/// What is to be signed, in the wire's encoding, with what this side decided that it is.
-#[derive(Debug, Clone)]
-pub(crate) struct Payload {
-    message: String,
-    is_formatted: bool,
-    context: Option<serde_json::Value>,
-    request: SigningRequest,
-}
-
-impl Payload {
-    /// Decides from the bytes what they are, exactly as the provider will (custody rule 19).
-    pub(crate) fn classify(
-        chain: ChainName,
-        message: String,
-        is_formatted: bool,
-        context: Option<serde_json::Value>,
-    ) -> Result<Self> {
-        let request = halfkey_chain::classify(chain, &message, is_formatted, context.as_ref())?;
-        Ok(Self { message, is_formatted, context, request })
-    }
-
-    pub(crate) const fn request(&self) -> &SigningRequest {
-        &self.request
-    }
-
-    /// What the engine signs.
-    pub(crate) const fn input(&self) -> &SigningInput {
-        &self.request.input
-    }
-
-    /// The digest, or SHA-256 of the message, as hex: names an unknown outcome.
-    fn digest(&self) -> String {
-        match self.input() {
-            SigningInput::Digest(digest) => hex::encode(digest),
-            SigningInput::Message(message) => hex::encode(Sha256::digest(message)),
-        }
+/// The digest, or SHA-256 of the message, as hex: names an unknown outcome.
+fn digest(payload: &WirePayload) -> String {
+    match &payload.request.input {
+        SigningInput::Digest(digest) => hex::encode(digest),
+        SigningInput::Message(message) => hex::encode(Sha256::digest(message)),
     }
 }
 
@@ -70,7 +39,7 @@ const fn last_request(key_type: KeyType) -> u32 {
 pub(crate) async fn sign(
     client: &WalletClient,
     share: &Arc<KeyShare>,
-    payload: &Payload,
+    payload: &WirePayload,
 ) -> Result<Signature> {
     let header = share.header();
     locks::check(header)?;
@@ -80,7 +49,7 @@ pub(crate) async fn sign(
     let params = SignParams {
         ceremony: CeremonyId::generate(&mut os_rng()),
         operation: payload.request.operation,
-        input: payload.input().clone(),
+        input: payload.request.input.clone(),
         counterparty: PartyIndex::PROVIDER,
     };
     let opening = Opening {
@@ -88,7 +57,7 @@ pub(crate) async fn sign(
         body: OpeningBody::Sign(SignMessageRequest {
             message: payload.message.clone(),
             is_formatted: payload.is_formatted,
-            context: payload.context.clone(),
+            context: Some(payload.context.clone()),
             ceremony: CeremonyOpen {
                 ceremony_id: params.ceremony,
                 generation: header.generation,
@@ -99,25 +68,41 @@ pub(crate) async fn sign(
         idempotency_key: None,
         retry: Retry::Never,
     };
+    let ceremony = params.ceremony;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
     let table = Table::new([(header.party, run)]);
     let ended = ceremony::exchange(client, opening, table)
         .await
-        .map_err(|stop| failure(client, share, payload, stop))?;
-    let signature = ended.outputs.into_iter().find_map(|(_, signature)| signature);
+        .map_err(|stop| failure(client, share, payload, ceremony, stop))?;
+    let signature = ended
+        .outputs
+        .into_iter()
+        .find_map(|(_, signature)| signature);
     let signature = signature.ok_or(Error::Bug("a signature ceremony without a signature"))?;
-    verify::against_key(share, payload.input(), &signature)
+    verify::against_key(share, &payload.request.input, &signature)
         .map_err(|error| unknown(payload, error))?;
-    if ended.last.signed.is_some_and(|signed| signed.operation != payload.request.operation) {
-        return Err(Error::Protocol("the provider signed it as another operation"));
+    if ended
+        .last
+        .signed
+        .is_some_and(|signed| signed.operation != payload.request.operation)
+    {
+        return Err(Error::Protocol(
+            "the provider signed it as another operation",
+        ));
     }
     Ok(signature)
 }
 
 /// What a stopped signature means to the caller.
-fn failure(client: &WalletClient, share: &KeyShare, payload: &Payload, stop: Stopped) -> Error {
+fn failure(
+    client: &WalletClient,
+    share: &KeyShare,
+    payload: &WirePayload,
+    ceremony: CeremonyId,
+    stop: Stopped,
+) -> Error {
     let header = share.header();
-    let error = misbehaviour::found(client, header, stop.error);
+    let error = misbehaviour::found(client, header, ceremony, stop.error);
     if matches!(error, Error::PeerMisbehaved { .. }) {
         return error;
     }
@@ -125,17 +110,20 @@ fn failure(client: &WalletClient, share: &KeyShare, payload: &Payload, stop: Sto
         return unknown(payload, error);
     }
     match error.api_code() {
-        Some(ErrorCode::StaleGeneration) => {
-            Error::ShareOfAnotherGeneration { share: header.generation }
-        }
+        Some(ErrorCode::StaleGeneration) => Error::ShareOfAnotherGeneration {
+            share: header.generation,
+        },
         Some(ErrorCode::NotFound) => Error::WalletNotFound,
         _ => error,
     }
 }
 
 /// Custody rule 22.
-fn unknown(payload: &Payload, source: Error) -> Error {
-    Error::OutcomeUnknown { digest: payload.digest(), source: Box::new(source) }
+fn unknown(payload: &WirePayload, source: Error) -> Error {
+    Error::OutcomeUnknown {
+        digest: digest(payload),
+        source: Box::new(source),
+    }
 }
 
 /// Whether the provider certainly did not take part: nothing arrived there, or it said no.

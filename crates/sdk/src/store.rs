@@ -64,7 +64,13 @@ impl WalletStore {
         properties: Arc<dyn PropertiesStore>,
         options: StoreOptions,
     ) -> Self {
-        Self { client, vault, properties, options, pinned: OnceCell::new() }
+        Self {
+            client,
+            vault,
+            properties,
+            options,
+            pinned: OnceCell::new(),
+        }
     }
 
     /// The client underneath.
@@ -97,7 +103,11 @@ impl WalletStore {
 
     /// Writes the cache tier. It makes no promise, so a failure is only worth a warning.
     async fn cache(&self, canonical: &str, properties: &WalletProperties) {
-        if let Err(error) = self.properties.put(canonical, properties, Expect::Any).await {
+        if let Err(error) = self
+            .properties
+            .put(canonical, properties, Expect::Any)
+            .await
+        {
             tracing::warn!(%error, "wallet properties were not cached");
         }
     }
@@ -113,5 +123,9 @@ impl WalletStore {
 
 /// The chain an address is written for.
 fn chain_of(address: &str) -> ChainName {
-    if address.starts_with("0x") { ChainName::Evm } else { ChainName::Svm }
+    if address.starts_with("0x") {
+        ChainName::Evm
+    } else {
+        ChainName::Svm
+    }
 }

@@ -1,12 +1,13 @@
 //! Solana wallets.
 
+use halfkey_chain::WirePayload;
 use halfkey_core::{
     ChainName, ServerKeyShare, Signature, ThresholdSignatureScheme, Variant, WalletProperties,
 };
 
 use crate::evm::sign_or_settle;
 use crate::keygen::{self, CreateOptions};
-use crate::sign::{Payload, share};
+use crate::sign::share;
 use crate::{Error, PendingWallet, Result, WalletClient};
 
 pub(crate) mod payload;
@@ -22,7 +23,10 @@ pub struct SvmWalletClient<'a> {
 impl<'a> SvmWalletClient<'a> {
     /// Solana operations over `inner`; new wallets are exportable.
     pub const fn new(inner: &'a WalletClient) -> Self {
-        Self { inner, variant: Variant::Ed25519Exportable }
+        Self {
+            inner,
+            variant: Variant::Ed25519Exportable,
+        }
     }
 
     /// The same, making new wallets of this variant.
@@ -46,7 +50,10 @@ impl<'a> SvmWalletClient<'a> {
         back_up_to_provider: bool,
     ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
         keygen::refuse_backup(password, back_up_to_provider)?;
-        let options = CreateOptions { variant: self.variant, ..CreateOptions::default() };
+        let options = CreateOptions {
+            variant: self.variant,
+            ..CreateOptions::default()
+        };
         self.create_wallet_account_pending(threshold_signature_scheme, &options)
             .await?
             .activate_with_shares()
@@ -80,7 +87,8 @@ impl<'a> SvmWalletClient<'a> {
         message: &str,
     ) -> Result<String> {
         let bytes = message.as_bytes();
-        self.sign_message_bytes(wallet_properties, external_server_key_shares, bytes).await
+        self.sign_message_bytes(wallet_properties, external_server_key_shares, bytes)
+            .await
     }
 
     /// Signs bytes; see [`Self::sign_message`].
@@ -94,7 +102,8 @@ impl<'a> SvmWalletClient<'a> {
         message: &[u8],
     ) -> Result<String> {
         let payload = payload::message(message)?;
-        self.sign(wallet_properties, external_server_key_shares, &payload).await
+        self.sign(wallet_properties, external_server_key_shares, &payload)
+            .await
     }
 
     /// Signs a transaction *message* (`transaction.message.serialize()`), not a whole serialized
@@ -109,14 +118,15 @@ impl<'a> SvmWalletClient<'a> {
         message_bytes: &[u8],
     ) -> Result<String> {
         let payload = payload::transaction(message_bytes)?;
-        self.sign(wallet_properties, external_server_key_shares, &payload).await
+        self.sign(wallet_properties, external_server_key_shares, &payload)
+            .await
     }
 
     async fn sign(
         &self,
         properties: &WalletProperties,
         shares: &[ServerKeyShare],
-        payload: &Payload,
+        payload: &WirePayload,
     ) -> Result<String> {
         let share = share::one(self.inner, ChainName::Svm, properties, shares)?;
         let signature = sign_or_settle(self.inner, &share, shares, payload).await?;

@@ -65,7 +65,10 @@ impl Transport {
 
     /// Encodes a body in the configured format. The buffer is wiped when it was sent.
     pub(crate) fn encode<T: serde::Serialize>(&self, value: &T) -> Result<Bytes> {
-        Ok(Bytes::from_owner(Zeroizing::new(body::encode(self.format, value)?)))
+        Ok(Bytes::from_owner(Zeroizing::new(body::encode(
+            self.format,
+            value,
+        )?)))
     }
 
     /// Sends `call`, repeating it where `call.retry` allows, until the total deadline.
@@ -77,7 +80,11 @@ impl Transport {
         loop {
             let outcome = match timeout_at(deadline, self.once(call, request_id)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(network(NetworkKind::Timeout, "total deadline passed", request_id)),
+                Err(_) => Err(network(
+                    NetworkKind::Timeout,
+                    "total deadline passed",
+                    request_id,
+                )),
             };
             if repeats >= self.max_retries {
                 return outcome;
@@ -105,7 +112,10 @@ impl Transport {
         if let Some(body) = &call.body {
             request = request.body(body.clone());
         }
-        let response = request.send().await.map_err(|error| classify(error, request_id))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| classify(error, request_id))?;
         reply::read(response, request_id).await
     }
 

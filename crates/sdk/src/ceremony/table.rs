@@ -6,8 +6,8 @@ use halfkey_core::PartyIndex;
 use halfkey_core::wire::CeremonyMessage;
 use halfkey_mpc::{Action, Ceremony};
 
-use crate::error::Error;
 use crate::Result;
+use crate::error::Error;
 
 struct Seat<C: Ceremony> {
     party: PartyIndex,
@@ -29,8 +29,14 @@ where
     C::Output: Send + 'static,
 {
     pub(crate) fn new(parties: impl IntoIterator<Item = (PartyIndex, C)>) -> Self {
-        let seat = |(party, ceremony)| Seat { party, ceremony, output: None };
-        Self { seats: parties.into_iter().map(seat).collect() }
+        let seat = |(party, ceremony)| Seat {
+            party,
+            ceremony,
+            output: None,
+        };
+        Self {
+            seats: parties.into_iter().map(seat).collect(),
+        }
     }
 
     /// Takes the provider's messages, lets the local parties talk until all of them wait or are
@@ -139,11 +145,19 @@ mod tests {
                 let to_others = others.into_iter().filter(|to| *to != self.party);
                 return Action::Send(
                     to_others
-                        .map(|to| CeremonyMessage { from: self.party, to, body: Blob(vec![1]) })
+                        .map(|to| CeremonyMessage {
+                            from: self.party,
+                            to,
+                            body: Blob(vec![1]),
+                        })
                         .collect(),
                 );
             }
-            if self.missing == 0 { Action::Done(self.party.as_u8()) } else { Action::Wait }
+            if self.missing == 0 {
+                Action::Done(self.party.as_u8())
+            } else {
+                Action::Wait
+            }
         }
     }
 
@@ -151,15 +165,31 @@ mod tests {
     async fn customer_to_customer_messages_never_leave_the_table() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let talker = |party| {
-            (party, Talker { party, spoken: false, heard: Arc::clone(&heard), missing: 2 })
+            (
+                party,
+                Talker {
+                    party,
+                    spoken: false,
+                    heard: Arc::clone(&heard),
+                    missing: 2,
+                },
+            )
         };
         let table = Table::new([PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2].map(talker));
         let (table, outgoing) = table.step(Vec::new()).await.unwrap();
         assert_eq!(outgoing.len(), 2);
-        assert!(outgoing.iter().all(|message| message.to == PartyIndex::PROVIDER));
+        assert!(
+            outgoing
+                .iter()
+                .all(|message| message.to == PartyIndex::PROVIDER)
+        );
         assert_eq!(*heard.lock().unwrap(), [(2, 3), (3, 2)]);
-        let from_provider = [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2]
-            .map(|to| CeremonyMessage { from: PartyIndex::PROVIDER, to, body: Blob(vec![]) });
+        let from_provider =
+            [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2].map(|to| CeremonyMessage {
+                from: PartyIndex::PROVIDER,
+                to,
+                body: Blob(vec![]),
+            });
         let (table, outgoing) = table.step(from_provider.to_vec()).await.unwrap();
         assert!(outgoing.is_empty());
         assert_eq!(table.into_outputs().unwrap().len(), 2);
@@ -169,8 +199,23 @@ mod tests {
     async fn table_rejects_messages_in_a_customers_name_from_outside() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let party = PartyIndex::CUSTOMER_1;
-        let table = Table::new([(party, Talker { party, spoken: true, heard, missing: 1 })]);
-        let forged = CeremonyMessage { from: PartyIndex::CUSTOMER_2, to: party, body: Blob(vec![]) };
-        assert!(matches!(table.step(vec![forged]).await, Err(Error::Protocol(_))));
+        let table = Table::new([(
+            party,
+            Talker {
+                party,
+                spoken: true,
+                heard,
+                missing: 1,
+            },
+        )]);
+        let forged = CeremonyMessage {
+            from: PartyIndex::CUSTOMER_2,
+            to: party,
+            body: Blob(vec![]),
+        };
+        assert!(matches!(
+            table.step(vec![forged]).await,
+            Err(Error::Protocol(_))
+        ));
     }
 }

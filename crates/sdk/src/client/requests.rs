@@ -29,12 +29,18 @@ impl WalletClient {
         let clean = |segment: &&str| {
             !segment.is_empty()
                 && segment.len() <= 128
-                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         if !segments.iter().all(clean) {
             return Err(Error::InvalidArgument("not an address or id".to_owned()));
         }
-        Ok(api_path(&format!("sdk/{}/waas/{}", self.inner.environment, segments.join("/"))))
+        Ok(api_path(&format!(
+            "sdk/{}/waas/{}",
+            self.inner.environment,
+            segments.join("/")
+        )))
     }
 
     pub(super) async fn get_anonymous<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -68,7 +74,13 @@ impl WalletClient {
         retry: Retry,
     ) -> Result<T> {
         let body = Some(self.transport().encode(body)?);
-        let plan = Plan { method: Method::POST, path, idempotency_key, body, retry };
+        let plan = Plan {
+            method: Method::POST,
+            path,
+            idempotency_key,
+            body,
+            retry,
+        };
         self.call(&plan).await?.decode()
     }
 
@@ -96,5 +108,9 @@ impl WalletClient {
 
 /// A 404 of a wallet route.
 pub(crate) fn no_wallet(error: Error) -> Error {
-    if error.api_code() == Some(ErrorCode::NotFound) { Error::WalletNotFound } else { error }
+    if error.api_code() == Some(ErrorCode::NotFound) {
+        Error::WalletNotFound
+    } else {
+        error
+    }
 }

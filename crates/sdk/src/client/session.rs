@@ -72,7 +72,11 @@ impl WalletClient {
         let reply: AuthenticateReply = self.transport().send(&call).await?.decode()?;
         let session_token = SecretString::from(reply.encoded_jwts.minified_jwt);
         let renew_at = renewal_time(session_token.expose(), self.clock().now());
-        Ok(Tokens { api_token, session_token, renew_at })
+        Ok(Tokens {
+            api_token,
+            session_token,
+            renew_at,
+        })
     }
 }
 
@@ -111,7 +115,13 @@ mod tests {
 
     #[test]
     fn a_token_that_is_no_jwt_is_used_until_refused() {
-        for text in ["", "opaque", "a.b.c", &token("{}"), &token(r#"{"exp":"1"}"#)] {
+        for text in [
+            "",
+            "opaque",
+            "a.b.c",
+            &token("{}"),
+            &token(r#"{"exp":"1"}"#),
+        ] {
             assert_eq!(renewal_time(text, UnixMillis(0)), None, "{text}");
         }
     }

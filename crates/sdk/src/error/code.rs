@@ -55,6 +55,10 @@ const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
         Vault::AuditUnavailable(_) => "audit_unavailable",
         Vault::Full(_) => "store_full",
         Vault::Backend { .. } => "store_failed",
+        Vault::Passphrase(_) => "passphrase",
+        Vault::Environment { .. } => "another_environment",
+        Vault::Permissions(_) => "permissions",
+        Vault::TooLarge { .. } => "too_large",
         _ => "vault",
     }
 }

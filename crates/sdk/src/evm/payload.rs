@@ -1,83 +1,85 @@
-//! What each EVM operation sends, checked against what the bytes are.
+//! What each EVM operation sends.
 
 use alloy_consensus::transaction::SignableTransaction;
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip7702::Authorization;
-use alloy_primitives::Signature as EvmSignature;
-use halfkey_core::wire::Operation;
-use halfkey_core::{ChainName, SigningInput};
+use alloy_primitives::{B256, Signature as EvmSignature};
+use halfkey_chain::{WirePayload, wire_payload};
+use halfkey_core::SigningInput;
 
-use crate::sign::Payload;
 use crate::{Error, Result};
 
-/// EIP-191: `0x19`, `Ethereum Signed Message:`, a line feed, the decimal length, the message.
-pub(crate) fn message(message: &[u8]) -> Result<Payload> {
-    let mut bytes = b"\x19Ethereum Signed Message:\n".to_vec();
-    bytes.extend_from_slice(message.len().to_string().as_bytes());
-    bytes.extend_from_slice(message);
-    let payload = classify(&bytes)?;
-    expect(&payload, Operation::EvmMessage, true)?;
-    Ok(payload)
+/// EIP-191. 32 bytes look like a hash and go as blind; whether that is signed is the provider's
+/// decision (custody rule 19).
+pub(crate) fn message(message: &[u8]) -> Result<WirePayload> {
+    Ok(wire_payload::evm_message(message)?)
 }
 
-/// EIP-712: the digest, with the structure it comes from as context.
-pub(crate) fn typed_data(data: &TypedData) -> Result<Payload> {
-    let invalid = |_| Error::InvalidArgument("typed data: types and message do not fit".to_owned());
-    let digest = data.eip712_signing_hash().map_err(invalid)?;
-    let structure = serde_json::to_value(data)
-        .map_err(|_| Error::InvalidArgument("typed data does not encode as JSON".to_owned()))?;
-    let context = serde_json::json!({ "evmTypedData": structure });
-    let text = hex::encode(digest);
-    let payload = Payload::classify(ChainName::Evm, text, true, Some(context))?;
-    expect(&payload, Operation::EvmTypedData, false)?;
-    same_digest(&payload, digest.0)?;
-    Ok(payload)
+/// EIP-712: the digest, with the structure it comes from.
+pub(crate) fn typed_data(data: &TypedData) -> Result<WirePayload> {
+    let payload = wire_payload::evm_typed_data(data)?;
+    let digest = data.eip712_signing_hash().map_err(|_| {
+        Error::InvalidArgument("typed data: types and message do not fit".to_owned())
+    })?;
+    same_digest(payload, digest)
 }
 
 /// The unsigned transaction itself, never its hash.
-pub(crate) fn transaction<T>(tx: &T) -> Result<Payload>
+pub(crate) fn transaction<T>(tx: &T) -> Result<WirePayload>
 where
     T: SignableTransaction<EvmSignature> + ?Sized,
 {
-    let payload = classify(&tx.encoded_for_signing())?;
-    expect(&payload, Operation::EvmTransaction, false)?;
-    same_digest(&payload, tx.signature_hash().0)?;
-    Ok(payload)
+    let payload = wire_payload::evm_transaction(&tx.encoded_for_signing())?;
+    same_digest(payload, tx.signature_hash())
 }
 
 /// EIP-7702: `0x05 ‖ rlp([chain_id, address, nonce])`.
-pub(crate) fn authorization(authorization: &Authorization) -> Result<Payload> {
-    let mut bytes = vec![0x05];
-    alloy_rlp::Encodable::encode(authorization, &mut bytes);
-    let payload = classify(&bytes)?;
-    expect(&payload, Operation::EvmAuthorization, false)?;
-    same_digest(&payload, authorization.signature_hash().0)?;
-    Ok(payload)
+pub(crate) fn authorization(authorization: &Authorization) -> Result<WirePayload> {
+    let payload = wire_payload::evm_authorization(authorization)?;
+    same_digest(payload, authorization.signature_hash())
 }
 
-fn classify(bytes: &[u8]) -> Result<Payload> {
-    Payload::classify(ChainName::Evm, format!("0x{}", hex::encode(bytes)), false, None)
-}
-
-/// The bytes must be what the caller called them. A message may be blind (32 bytes): whether that
-/// is signed is the provider's decision.
-fn expect(payload: &Payload, operation: Operation, or_blind: bool) -> Result<()> {
-    let found = payload.request().operation;
-    if found == operation || (or_blind && found == Operation::Blind) {
-        return Ok(());
-    }
-    Err(Error::InvalidArgument(format!(
-        "the payload is {}, not {}",
-        found.as_str(),
-        operation.as_str()
-    )))
-}
-
-/// Both crates must agree on what is signed.
-fn same_digest(payload: &Payload, digest: [u8; 32]) -> Result<()> {
-    if *payload.input() == SigningInput::Digest(digest) {
-        Ok(())
+/// What we decided from the bytes and what alloy will attach the signature to must be one digest.
+fn same_digest(payload: WirePayload, digest: B256) -> Result<WirePayload> {
+    if payload.request.input == SigningInput::Digest(digest.0) {
+        Ok(payload)
     } else {
         Err(Error::Bug("the payload's digest is not the transaction's"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::TxEip1559;
+    use halfkey_core::wire::Operation;
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_sent_whole() {
+        let tx = TxEip1559 {
+            chain_id: 1,
+            gas_limit: 21_000,
+            ..TxEip1559::default()
+        };
+        let payload = transaction(&tx).unwrap();
+        assert_eq!(payload.request.operation, Operation::EvmTransaction);
+        assert_eq!(
+            payload.message,
+            format!("0x{}", hex::encode(tx.encoded_for_signing()))
+        );
+        assert!(!payload.is_formatted);
+    }
+
+    #[test]
+    fn a_message_that_looks_like_a_hash_is_blind() {
+        assert_eq!(
+            message(&[7; 32]).unwrap().request.operation,
+            Operation::Blind
+        );
+        assert_eq!(
+            message(b"hello").unwrap().request.operation,
+            Operation::EvmMessage
+        );
     }
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use halfkey_chain::WirePayload;
 use halfkey_core::wire::{AttemptState, ErrorCode};
 use halfkey_core::{ServerKeyShare, Signature};
 use halfkey_mpc::KeyShare;
 
-use crate::sign::{self, Payload};
+use crate::sign;
 use crate::{PendingWallet, Result, WalletClient};
 
 /// Signs; when the shares turn out to be of a staged generation, first proves and commits their
@@ -14,7 +15,7 @@ pub(crate) async fn sign_or_settle(
     client: &WalletClient,
     share: &Arc<KeyShare>,
     shares: &[ServerKeyShare],
-    payload: &Payload,
+    payload: &WirePayload,
 ) -> Result<Signature> {
     let refused = match sign::sign(client, share, payload).await {
         Err(error) if error.api_code() == Some(ErrorCode::WalletNotActive) => error,

@@ -2,9 +2,9 @@ use halfkey_core::wire::{AttemptState, CommitReply, CommitRequest, ErrorCode, Wa
 use halfkey_core::{ChainName, WalletProperties};
 use halfkey_mpc::ShareHeader;
 
-use halfkey_core::crash_point::crash_point;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
+use halfkey_core::crash_point::crash_point;
 
 /// Commits the attempt of `header`. A lost reply is no failure: the commit is repeated under its
 /// idempotency key, and when that fails too, the provider's signed word on the attempt decides.
@@ -19,7 +19,9 @@ pub(crate) async fn commit(
     let key = format!("{attempt}/commit");
     let body = CommitRequest { unproven };
     crash_point("create.before_commit");
-    let sent = client.post(&path, &body, Some(&key), Retry::Idempotent).await;
+    let sent = client
+        .post(&path, &body, Some(&key), Retry::Idempotent)
+        .await;
     crash_point("create.after_commit");
     match sent {
         Ok(reply) => check(&reply, header.chain, properties),

@@ -15,13 +15,22 @@ static LOCKED: LazyLock<Mutex<HashSet<Key>>> = LazyLock::new(Mutex::default);
 
 pub(crate) fn lock(token: &LockToken) {
     let key = (token.environment.clone(), token.wallet, token.generation);
-    LOCKED.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    LOCKED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(key);
 }
 
 pub(crate) fn check(header: &ShareHeader) -> Result<()> {
     let key = (header.environment.clone(), header.wallet, header.generation);
-    if LOCKED.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
-        return Err(Error::WalletLocked { generation: header.generation });
+    if LOCKED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&key)
+    {
+        return Err(Error::WalletLocked {
+            generation: header.generation,
+        });
     }
     Ok(())
 }

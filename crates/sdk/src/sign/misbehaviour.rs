@@ -1,4 +1,4 @@
-use halfkey_core::PartyIndex;
+use halfkey_core::{CeremonyId, PartyIndex};
 use halfkey_mpc::ShareHeader;
 
 use super::locks;
@@ -6,7 +6,12 @@ use crate::{Error, LockToken, WalletClient};
 
 /// Turns a ceremony's proof that the provider cheated into a lock that holds in this process at
 /// once (custody rule 13). Other errors pass unchanged.
-pub(crate) fn found(client: &WalletClient, header: &ShareHeader, error: Error) -> Error {
+pub(crate) fn found(
+    client: &WalletClient,
+    header: &ShareHeader,
+    ceremony: CeremonyId,
+    error: Error,
+) -> Error {
     let Error::Ceremony(halfkey_mpc::Error::PeerMisbehaved { culprit, check }) = error else {
         return error;
     };
@@ -18,10 +23,13 @@ pub(crate) fn found(client: &WalletClient, header: &ShareHeader, error: Error) -
         wallet: header.wallet,
         generation: header.generation,
         attempt: header.attempt,
+        ceremony,
         check: check.to_owned(),
         at: client.clock().now(),
     };
     locks::lock(&lock);
     tracing::error!(wallet = %lock.wallet, generation = %lock.generation, check, "provider cheated");
-    Error::PeerMisbehaved { lock: Box::new(lock) }
+    Error::PeerMisbehaved {
+        lock: Box::new(lock),
+    }
 }

@@ -15,7 +15,11 @@ pub(crate) fn decode(encoded: &ServerKeyShare) -> Result<KeyShare> {
         _ => Error::ShareDamaged,
     })?;
     let pub_key = hex::encode(&share.header().group_public_key);
-    if encoded.pub_key.as_ref().is_some_and(|stated| !stated.eq_ignore_ascii_case(&pub_key)) {
+    if encoded
+        .pub_key
+        .as_ref()
+        .is_some_and(|stated| !stated.eq_ignore_ascii_case(&pub_key))
+    {
         return Err(Error::ShareOfAnotherWallet);
     }
     Ok(share)
@@ -32,9 +36,11 @@ pub(crate) fn encode(share: &KeyShare) -> ServerKeyShare {
 pub(crate) fn properties(share: &KeyShare) -> Result<WalletProperties> {
     let header = share.header();
     let address = halfkey_chain::address(header.chain, share.account_public_key())?;
-    Ok(WalletProperties::new(header.chain.as_str(), header.wallet.to_string(), address)
-        .with_threshold(header.scheme)
-        .with_derivation_path(header.derivation_path.indices().to_vec()))
+    Ok(
+        WalletProperties::new(header.chain.as_str(), header.wallet.to_string(), address)
+            .with_threshold(header.scheme)
+            .with_derivation_path(header.derivation_path.indices().to_vec()),
+    )
 }
 
 /// The one share that a signature needs: the first given, and no other is opened (custody rule 2).
@@ -64,7 +70,9 @@ pub(crate) fn belongs(
         return Err(Error::ShareOfAnotherParty);
     }
     if stated.chain_name != chain.as_str() {
-        return Err(Error::InvalidArgument(format!("the wallet is not an {chain} wallet")));
+        return Err(Error::InvalidArgument(format!(
+            "the wallet is not an {chain} wallet"
+        )));
     }
     let actual = properties(share)?;
     let stated_address = halfkey_chain::canonical_address(chain, &stated.account_address)?;
@@ -74,7 +82,9 @@ pub(crate) fn belongs(
         return Err(Error::ShareOfAnotherWallet);
     }
     if stated.threshold_signature_scheme != header.scheme {
-        return Err(Error::StaleWalletProperties("another threshold signature scheme"));
+        return Err(Error::StaleWalletProperties(
+            "another threshold signature scheme",
+        ));
     }
     // A path never comes from the caller's cache unchecked (custody rule 4).
     if stated.derivation_path.is_some() && stated.derivation_path != actual.derivation_path {
@@ -98,7 +108,9 @@ pub(crate) fn same_set(client: &WalletClient, shares: &[Arc<KeyShare>]) -> Resul
             return Err(Error::ShareOfAnotherWallet);
         }
         if header.generation != first.generation || header.attempt != first.attempt {
-            return Err(Error::ShareOfAnotherGeneration { share: header.generation });
+            return Err(Error::ShareOfAnotherGeneration {
+                share: header.generation,
+            });
         }
     }
     Ok(())

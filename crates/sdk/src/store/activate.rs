@@ -29,7 +29,9 @@ impl WalletStore {
                 // Somebody else settled it: that is fine if they came to the same end.
                 let now = self.row(state.chain, &state.account_address).await?;
                 if now.value.active().is_none_or(|one| one.attempt != attempt) {
-                    return Err(Error::VaultState("another process changed the row".to_owned()));
+                    return Err(Error::VaultState(
+                        "another process changed the row".to_owned(),
+                    ));
                 }
             }
             Err(error) => return Err(error),
@@ -61,7 +63,10 @@ impl WalletStore {
 
     /// An earlier try copied it; anything else under that name is not ours to overwrite.
     async fn same_record(&self, from: &RecordName, to: &RecordName) -> Result<()> {
-        let (from, stored) = (self.vault.get_row(from).await?, self.vault.get_row(to).await?);
+        let (from, stored) = (
+            self.vault.get_row(from).await?,
+            self.vault.get_row(to).await?,
+        );
         match (from, stored) {
             (Some(from), Some(stored)) if from.value == stored.value => Ok(()),
             _ => Err(Error::VaultState(format!("{to} holds another record"))),

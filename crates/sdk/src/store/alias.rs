@@ -21,20 +21,28 @@ impl WalletStore {
         let environment = self.client.environment();
         let hash = hex::encode(Sha256::digest(key.as_bytes()));
         let prefix = &self.options.prefix;
-        Ok(RecordName::new(format!("{prefix}create/{environment}/{hash}"))?)
+        Ok(RecordName::new(format!(
+            "{prefix}create/{environment}/{hash}"
+        ))?)
     }
 
     pub(super) async fn find_alias(&self, key: &str) -> Result<Option<Versioned<Alias>>> {
         let name = self.alias_name(key)?;
-        let Some(stored) = self.vault.get_row(&name).await? else { return Ok(None) };
+        let Some(stored) = self.vault.get_row(&name).await? else {
+            return Ok(None);
+        };
         let alias = serde_json::from_slice(&stored.value)
             .map_err(|_| Error::VaultState(format!("{name} is damaged")))?;
-        Ok(Some(Versioned { value: alias, rev: stored.rev }))
+        Ok(Some(Versioned {
+            value: alias,
+            rev: stored.rev,
+        }))
     }
 
     pub(super) async fn write_alias(&self, key: &str, alias: &Alias, expect: Expect) -> Result<()> {
         let name = self.alias_name(key)?;
-        let bytes = serde_json::to_vec(alias).map_err(|_| Error::Bug("an alias does not encode"))?;
+        let bytes =
+            serde_json::to_vec(alias).map_err(|_| Error::Bug("an alias does not encode"))?;
         match self.vault.put_row(&name, &bytes, expect).await {
             Ok(_) => Ok(()),
             Err(VaultError::Conflict(_)) => Err(Error::VaultState(

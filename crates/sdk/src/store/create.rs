@@ -15,7 +15,8 @@ impl WalletStore {
     /// # Errors
     /// As [`Self::create`].
     pub async fn create_evm(&self, scheme: ThresholdSignatureScheme) -> Result<WalletProperties> {
-        self.create(ChainName::Evm, scheme, &CreateOptions::default()).await
+        self.create(ChainName::Evm, scheme, &CreateOptions::default())
+            .await
     }
 
     /// Creates a Solana wallet. Returns after it is stored, proven and active.
@@ -27,7 +28,10 @@ impl WalletStore {
         scheme: ThresholdSignatureScheme,
         variant: Variant,
     ) -> Result<WalletProperties> {
-        let options = CreateOptions { variant, ..CreateOptions::default() };
+        let options = CreateOptions {
+            variant,
+            ..CreateOptions::default()
+        };
         self.create(ChainName::Svm, scheme, &options).await
     }
 
@@ -75,14 +79,19 @@ impl WalletStore {
         chain: ChainName,
         scheme: ThresholdSignatureScheme,
     ) -> Result<Earlier> {
-        let Some(alias) = self.find_alias(key).await? else { return Ok(Earlier::None) };
+        let Some(alias) = self.find_alias(key).await? else {
+            return Ok(Earlier::None);
+        };
         let row = self.row(alias.value.chain, &alias.value.address).await?;
         if row.value.chain != chain || row.value.scheme != scheme {
             return Err(Error::InvalidArgument(
                 "this idempotency key made a wallet of another chain or scheme".to_owned(),
             ));
         }
-        let pending = row.value.in_state(GenerationState::Pending).map(|one| one.attempt);
+        let pending = row
+            .value
+            .in_state(GenerationState::Pending)
+            .map(|one| one.attempt);
         let settled = match pending {
             Some(attempt) => {
                 let settled = self.settle(row, core::time::Duration::ZERO).await;
@@ -94,18 +103,26 @@ impl WalletStore {
         match settled {
             Settled::Active(properties) => Ok(Earlier::Done(properties)),
             Settled::Aborted => Ok(Earlier::Ended(alias.rev)),
-            Settled::Pending | Settled::Unknown | Settled::Failed(_) => {
-                Err(left_pending(alias.value.attempt, Error::Protocol("the attempt is not settled")))
-            }
+            Settled::Pending | Settled::Unknown | Settled::Failed(_) => Err(left_pending(
+                alias.value.attempt,
+                Error::Protocol("the attempt is not settled"),
+            )),
         }
     }
 
     /// The provider says that the idempotency key has made a wallet already: if it is one of ours,
     /// it is the result.
     async fn exists_already(&self, error: Error) -> Result<WalletProperties> {
-        let Error::Api(api) = &error else { return Err(error) };
-        let address = api.payload.as_ref().and_then(|payload| payload.get("accountAddress"));
-        let address = address.and_then(serde_json::Value::as_str).map(str::to_owned);
+        let Error::Api(api) = &error else {
+            return Err(error);
+        };
+        let address = api
+            .payload
+            .as_ref()
+            .and_then(|payload| payload.get("accountAddress"));
+        let address = address
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
         let (ErrorCode::WalletExists, Some(address)) = (api.code, address) else {
             return Err(error);
         };
@@ -122,7 +139,11 @@ impl WalletStore {
     async fn finish_new(&self, pending: PendingWallet) -> Result<WalletProperties> {
         let attempt = pending.attempt_id();
         let properties = pending.properties().clone();
-        let row = match self.row(chain_of(&properties.account_address), &properties.account_address)
+        let row = match self
+            .row(
+                chain_of(&properties.account_address),
+                &properties.account_address,
+            )
             .await
         {
             Ok(row) => row,
@@ -157,6 +178,9 @@ enum Earlier {
 pub(super) fn left_pending(attempt: AttemptId, source: Error) -> Error {
     match source {
         Error::LeftPending { .. } => source,
-        source => Error::LeftPending { attempt, source: Box::new(source) },
+        source => Error::LeftPending {
+            attempt,
+            source: Box::new(source),
+        },
     }
 }

@@ -1,120 +1,107 @@
 //! The sealed records that outrank the row: the high-water mark (custody rule 11) and the locks
 //! (custody rule 13).
 
-use halfkey_core::{AttemptId, Generation, SecretBytes, ShareSetId};
-use halfkey_vault::{Error as VaultError, Expect, Purpose, RecordName, RecordPurpose, Versioned};
-use serde::{Deserialize, Serialize};
+use halfkey_vault::guard::{LockRecord, WalletGuard};
+use halfkey_vault::{Expect, Purpose, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationRow, GenerationState, StateRow};
 use crate::{Error, LockToken, Result};
 
-/// The highest generation ever activated, and the shares that are it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct HighWater {
-    generation: Generation,
-    attempt: AttemptId,
-    share_set: ShareSetId,
-}
-
-impl HighWater {
-    const fn of(generation: &GenerationRow) -> Self {
-        Self {
-            generation: generation.generation,
-            attempt: generation.attempt,
-            share_set: generation.share_set,
-        }
-    }
-}
-
 impl WalletStore {
-    /// Writes the first high-water mark of a wallet; one that is there already must be the same.
+    fn guard(&self, row: &StateRow, generation: &GenerationRow) -> Result<WalletGuard> {
+        let party = generation.parties.first();
+        let party = party.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
+        Ok(WalletGuard::new(
+            &self.options.prefix,
+            &row.share_ctx(generation, party),
+        ))
+    }
+
+    /// Raises the high-water mark to a generation that is being activated.
     pub(super) async fn raise_high_water(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
     ) -> Result<()> {
-        let name = RecordName::high_water(&self.options.prefix, &row.address)?;
-        let mark = serde_json::to_vec(&HighWater::of(generation))
-            .map_err(|_| Error::Bug("a high-water mark does not encode"))?;
-        let ctx = high_water_ctx(row);
-        let plaintext = SecretBytes::new(mark);
+        let guard = self.guard(row, generation)?;
         let access = self.access(Purpose::Guard);
-        match self.vault.store(&name, &ctx, &plaintext, Expect::Absent, &access).await {
-            Ok(_) => Ok(()),
-            Err(VaultError::Conflict(_)) if self.vault.can_open() => {
-                self.check_high_water(row, generation).await
-            }
-            Err(VaultError::Conflict(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let mark = guard
+            .raise_high_water(&self.vault, generation.generation, &access)
+            .await?;
+        same_mark(row, generation, Some(mark))
     }
 
-    /// Refuses a generation that is not exactly the one the high-water record names.
+    /// Refuses a generation that is not exactly the one at the high-water mark.
     pub(super) async fn check_high_water(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
     ) -> Result<()> {
-        let name = RecordName::high_water(&self.options.prefix, &row.address)?;
-        let access = self.access(Purpose::Guard);
-        let stored = match self.vault.load(&name, &high_water_ctx(row), &access).await {
-            Ok(stored) => stored,
-            Err(VaultError::NotFound(_)) => {
-                return Err(Error::VaultState(format!("{name} is missing")));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mark: HighWater = serde_json::from_slice(stored.value.expose())
-            .map_err(|_| Error::VaultState(format!("{name} cannot be read")))?;
-        if mark == HighWater::of(generation) {
-            return Ok(());
-        }
-        tracing::error!(wallet = %row.wallet, high_water = %mark.generation,
-            active = %generation.generation, "the vault tier was rolled back or swapped");
-        Err(Error::VaultState(format!(
-            "generation {} is active but the high-water mark names generation {}; restore the \
-             vault tier or run recover",
-            generation.generation, mark.generation
-        )))
+        let guard = self.guard(row, generation)?;
+        let mark = guard
+            .read_high_water(&self.vault, &self.access(Purpose::Guard))
+            .await?;
+        same_mark(row, generation, mark)
     }
 
-    /// Refuses a locked generation. That a lock record is there is enough.
-    pub(super) async fn check_lock(
+    /// Whether anything stands under the name of the generation's lock.
+    pub(super) async fn is_locked(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
-    ) -> Result<()> {
-        let name = RecordName::lock(&self.options.prefix, &row.address, generation.generation)?;
-        if self.vault.get_row(&name).await?.is_some() {
-            return Err(Error::WalletLocked { generation: generation.generation });
-        }
-        Ok(())
+    ) -> Result<bool> {
+        let guard = self.guard(row, generation)?;
+        Ok(guard.is_locked(&self.vault, generation.generation).await?)
     }
 
     /// Writes the lock into the vault tier before the caller hears of it.
     pub(super) async fn keep_lock(&self, row: &Versioned<StateRow>, error: Error) -> Error {
-        let Error::PeerMisbehaved { lock } = error else { return error };
+        let Error::PeerMisbehaved { lock } = error else {
+            return error;
+        };
         match self.write_lock(row, &lock).await {
             Ok(()) => Error::PeerMisbehaved { lock },
-            Err(source) => Error::LockNotStored { lock, source: Box::new(source) },
+            Err(source) => Error::LockNotStored {
+                lock,
+                source: Box::new(source),
+            },
         }
     }
 
     async fn write_lock(&self, row: &Versioned<StateRow>, lock: &LockToken) -> Result<()> {
         let state = &row.value;
-        let name = RecordName::lock(&self.options.prefix, &state.address, lock.generation)?;
-        let ctx = state.guard_ctx(RecordPurpose::Lock, lock.generation, lock.attempt);
-        let token = serde_json::to_vec(lock).map_err(|_| Error::Bug("a lock does not encode"))?;
-        let plaintext = SecretBytes::new(token);
+        let found = state
+            .generations
+            .iter()
+            .find(|one| one.attempt == lock.attempt);
+        let generation =
+            found.ok_or(Error::Bug("a lock of a generation that is not in the row"))?;
+        let record = LockRecord {
+            at: lock.at,
+            ceremony: lock.ceremony,
+            reason: lock.check.clone(),
+        };
+        let guard = self.guard(state, generation)?;
         let access = self.access(Purpose::Guard);
-        match self.vault.store(&name, &ctx, &plaintext, Expect::Absent, &access).await {
-            Ok(_) | Err(VaultError::Conflict(_)) => {}
-            Err(error) => return Err(error.into()),
+        match guard
+            .write_lock(&self.vault, lock.generation, &record, &access)
+            .await
+        {
+            Ok(_) => {}
+            // It stands, even if this process cannot read what it says.
+            Err(error) => match guard.is_locked(&self.vault, lock.generation).await {
+                Ok(true) => {}
+                _ => return Err(error.into()),
+            },
         }
         // The record decides; the row only says so sooner.
         let mut locked = state.clone();
-        locked.set(lock.attempt, GenerationState::Locked, self.client.clock().now());
+        locked.set(
+            lock.attempt,
+            GenerationState::Locked,
+            self.client.clock().now(),
+        );
         if let Err(error) = self.write_row(&locked, Expect::Rev(row.rev)).await {
             tracing::warn!(%error, "lock stored, but the wallet's row does not say so yet");
         }
@@ -122,7 +109,21 @@ impl WalletStore {
     }
 }
 
-fn high_water_ctx(row: &StateRow) -> halfkey_vault::BindCtx {
-    // The mark itself is the content: its context must not depend on it.
-    row.guard_ctx(RecordPurpose::HighWater, Generation::default(), AttemptId::from_bytes([0; 16]))
+fn same_mark(
+    row: &StateRow,
+    generation: &GenerationRow,
+    mark: Option<halfkey_core::Generation>,
+) -> Result<()> {
+    let active = generation.generation;
+    if mark == Some(active) {
+        return Ok(());
+    }
+    tracing::error!(wallet = %row.wallet, ?mark, %active, "the vault tier was rolled back");
+    Err(Error::VaultState(match mark {
+        Some(mark) => format!(
+            "generation {active} is active here but {mark} is the high-water mark; the store was \
+             rolled back"
+        ),
+        None => "the high-water mark of the wallet is missing".to_owned(),
+    }))
 }

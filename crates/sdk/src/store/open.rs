@@ -21,8 +21,14 @@ impl WalletStore {
     ) -> Result<(Versioned<StateRow>, Arc<KeyShare>)> {
         let row = self.row(chain, address).await?;
         let state = &row.value;
-        let Some(generation) = state.active() else { return Err(not_active(state)) };
-        self.check_lock(state, generation).await?;
+        let Some(generation) = state.active() else {
+            return Err(not_active(state));
+        };
+        if self.is_locked(state, generation).await? {
+            return Err(Error::WalletLocked {
+                generation: generation.generation,
+            });
+        }
         if !self.vault.can_open() {
             return Err(Error::CannotOpen);
         }
@@ -31,7 +37,9 @@ impl WalletStore {
         let party = generation.parties.iter().find(|row| row.party == wanted);
         let party = party.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
         let name = RecordName::active_share(&self.options.prefix, &state.address, party.party)?;
-        let share = self.open_share(state, generation, party, &name, Purpose::Sign).await?;
+        let share = self
+            .open_share(state, generation, party, &name, Purpose::Sign)
+            .await?;
         share::belongs(&self.client, chain, &state.properties(), &share)?;
         Ok((row, share))
     }
@@ -55,7 +63,10 @@ impl WalletStore {
         let mut shares = Vec::new();
         for party in &generation.parties {
             let name = RecordName::new(&*party.record)?;
-            shares.push(self.open_share(row, generation, party, &name, purpose).await?);
+            shares.push(
+                self.open_share(row, generation, party, &name, purpose)
+                    .await?,
+            );
         }
         Ok(shares)
     }
@@ -74,7 +85,9 @@ impl WalletStore {
         if row.describes(generation, party, share.header()) {
             Ok(Arc::new(share))
         } else {
-            Err(Error::VaultState(format!("the share under {name} is not the one it should be")))
+            Err(Error::VaultState(format!(
+                "the share under {name} is not the one it should be"
+            )))
         }
     }
 }
@@ -82,12 +95,16 @@ impl WalletStore {
 /// Why a wallet without an active generation does not sign.
 fn not_active(row: &StateRow) -> Error {
     if let Some(locked) = row.in_state(GenerationState::Locked) {
-        return Error::WalletLocked { generation: locked.generation };
+        return Error::WalletLocked {
+            generation: locked.generation,
+        };
     }
     match row.in_state(GenerationState::Pending) {
         Some(pending) => Error::LeftPending {
             attempt: pending.attempt,
-            source: Box::new(Error::InvalidArgument("resume it before signing".to_owned())),
+            source: Box::new(Error::InvalidArgument(
+                "resume it before signing".to_owned(),
+            )),
         },
         None => Error::WalletNotFound,
     }

@@ -23,7 +23,7 @@ impl Default for StoreOptions {
             prefix: String::new(),
             actor: "halfkey".to_owned(),
             signing_party: PartyIndex::CUSTOMER_1,
-            abort_after: Duration::from_secs(600),
+            abort_after: Duration::from_mins(10),
         }
     }
 }

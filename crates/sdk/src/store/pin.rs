@@ -13,7 +13,10 @@ use crate::{Error, Result};
 impl WalletStore {
     /// Makes sure that this process talks to the provider it has always talked to.
     pub(super) async fn pin(&self) -> Result<()> {
-        self.pinned.get_or_try_init(|| self.pin_now()).await.copied()
+        self.pinned
+            .get_or_try_init(|| self.pin_now())
+            .await
+            .copied()
     }
 
     async fn pin_now(&self) -> Result<()> {
@@ -48,14 +51,20 @@ impl WalletStore {
         };
         let damaged = || Error::VaultState(format!("{name} does not hold a key"));
         let bytes: [u8; 32] = stored.value.expose().try_into().map_err(|_| damaged())?;
-        VerifyingKey::from_bytes(&bytes).map(Some).map_err(|_| damaged())
+        VerifyingKey::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|_| damaged())
     }
 
     async fn write_pin(&self, name: &RecordName, key: &VerifyingKey) -> Result<()> {
         let plaintext = SecretBytes::new(key.as_bytes().to_vec());
         let access = self.access(Purpose::Guard);
         let ctx = self.pin_ctx();
-        match self.vault.store(name, &ctx, &plaintext, Expect::Absent, &access).await {
+        match self
+            .vault
+            .store(name, &ctx, &plaintext, Expect::Absent, &access)
+            .await
+        {
             Ok(_) | Err(VaultError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -77,7 +77,12 @@ impl WalletStore {
     /// # Errors
     /// When the vault tier cannot be listed or a row is damaged.
     pub async fn pending(&self) -> Result<Vec<PendingEntry>> {
-        Ok(self.all_rows().await?.iter().filter_map(|row| entry(&row.value)).collect())
+        Ok(self
+            .all_rows()
+            .await?
+            .iter()
+            .filter_map(|row| entry(&row.value))
+            .collect())
     }
 
     /// Settles pending wallets by the provider's signed word on their attempts: committed ones are
@@ -96,13 +101,16 @@ impl WalletStore {
         let (rows, abort_after) = match target {
             ResumeTarget::All => (self.all_rows().await?, self.options.abort_after),
             ResumeTarget::Attempt(attempt) => (self.row_of(attempt).await?, Duration::ZERO),
-            ResumeTarget::Address(address) => {
-                (vec![self.row(chain_of(&address), &address).await?], Duration::ZERO)
-            }
+            ResumeTarget::Address(address) => (
+                vec![self.row(chain_of(&address), &address).await?],
+                Duration::ZERO,
+            ),
         };
         let mut resumed = Vec::new();
         for row in rows {
-            let Some(entry) = entry(&row.value) else { continue };
+            let Some(entry) = entry(&row.value) else {
+                continue;
+            };
             let settled = match self.settle(row, abort_after).await {
                 Ok(settled) => settled,
                 Err(error) => Settled::Failed(Box::new(error)),
@@ -114,10 +122,17 @@ impl WalletStore {
 
     async fn row_of(&self, attempt: AttemptId) -> Result<Vec<Versioned<StateRow>>> {
         let names = |row: &Versioned<StateRow>| {
-            row.value.generations.iter().any(|one| one.attempt == attempt)
+            row.value
+                .generations
+                .iter()
+                .any(|one| one.attempt == attempt)
         };
         let found: Vec<_> = self.all_rows().await?.into_iter().filter(names).collect();
-        if found.is_empty() { Err(Error::WalletNotFound) } else { Ok(found) }
+        if found.is_empty() {
+            Err(Error::WalletNotFound)
+        } else {
+            Ok(found)
+        }
     }
 }
 

@@ -113,7 +113,9 @@ impl StateRow {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let row: Self = serde_json::from_slice(bytes).ok()?;
         let generations = row.generations.iter();
-        let active = generations.filter(|one| one.state == GenerationState::Active).count();
+        let active = generations
+            .filter(|one| one.state == GenerationState::Active)
+            .count();
         (row.version == VERSION && active <= 1 && !row.generations.is_empty()).then_some(row)
     }
 
@@ -128,7 +130,11 @@ impl StateRow {
 
     /// Moves the generation of `attempt` into `state`.
     pub(super) fn set(&mut self, attempt: AttemptId, state: GenerationState, now: UnixMillis) {
-        for one in self.generations.iter_mut().filter(|one| one.attempt == attempt) {
+        for one in self
+            .generations
+            .iter_mut()
+            .filter(|one| one.attempt == attempt)
+        {
             one.state = state;
             one.since = now;
             if state == GenerationState::Active {
@@ -161,29 +167,6 @@ impl StateRow {
             purpose: RecordPurpose::Share,
             generation: generation.generation,
             attempt: generation.attempt,
-            group_public_key_hash: self.public_key_hash(),
-        }
-    }
-
-    /// What a record about the wallet itself is sealed under. The fields that name a share are zero.
-    pub(super) fn guard_ctx(
-        &self,
-        purpose: RecordPurpose,
-        generation: Generation,
-        attempt: AttemptId,
-    ) -> BindCtx {
-        BindCtx {
-            environment: self.environment.clone(),
-            chain: self.chain,
-            account_address: self.address.clone(),
-            wallet: self.wallet,
-            key_share: KeyShareId::from_bytes([0; 16]),
-            share_set: ShareSetId::from_bytes([0; 16]),
-            party: PartyIndex::CUSTOMER_1,
-            scheme: self.scheme,
-            purpose,
-            generation,
-            attempt,
             group_public_key_hash: self.public_key_hash(),
         }
     }

@@ -19,20 +19,31 @@ impl WalletStore {
 
     /// The row of a wallet that must be there.
     pub(super) async fn row(&self, chain: ChainName, address: &str) -> Result<Versioned<StateRow>> {
-        self.find_row(chain, address).await?.ok_or(Error::WalletNotFound)
+        self.find_row(chain, address)
+            .await?
+            .ok_or(Error::WalletNotFound)
     }
 
     pub(super) async fn read_row(&self, name: &RecordName) -> Result<Option<Versioned<StateRow>>> {
-        let Some(stored) = self.vault.get_row(name).await? else { return Ok(None) };
+        let Some(stored) = self.vault.get_row(name).await? else {
+            return Ok(None);
+        };
         let row = StateRow::parse(&stored.value)
             .ok_or_else(|| Error::VaultState(format!("{name} is damaged or of a newer version")))?;
         if row.environment != *self.client.environment() {
-            return Err(Error::VaultState(format!("{name} belongs to another environment")));
+            return Err(Error::VaultState(format!(
+                "{name} belongs to another environment"
+            )));
         }
         if RecordName::state(&self.options.prefix, &row.address)? != *name {
-            return Err(Error::VaultState(format!("{name} speaks of another wallet")));
+            return Err(Error::VaultState(format!(
+                "{name} speaks of another wallet"
+            )));
         }
-        Ok(Some(Versioned { value: row, rev: stored.rev }))
+        Ok(Some(Versioned {
+            value: row,
+            rev: stored.rev,
+        }))
     }
 
     pub(super) async fn write_row(&self, row: &StateRow, expect: Expect) -> Result<Rev> {
@@ -48,7 +59,11 @@ impl WalletStore {
         let mut after: Option<RecordName> = None;
         loop {
             let page = self.vault.list_names(&prefix, after.as_ref(), 1000).await?;
-            for name in page.names.iter().filter(|name| name.as_str().ends_with("/state")) {
+            for name in page
+                .names
+                .iter()
+                .filter(|name| name.as_str().ends_with("/state"))
+            {
                 rows.extend(self.read_row(name).await?);
             }
             match page.next {

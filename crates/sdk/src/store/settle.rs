@@ -51,7 +51,8 @@ impl WalletStore {
     ) -> Result<Settled> {
         if self.vault.can_open() {
             // What is made active must open and be what it says.
-            self.open_all(&row.value, generation, Purpose::Resume).await?;
+            self.open_all(&row.value, generation, Purpose::Resume)
+                .await?;
         }
         self.activate(row, generation.attempt).await?;
         Ok(active(&row.value))

@@ -6,11 +6,12 @@ use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::Signature as EvmSignature;
+use halfkey_chain::WirePayload;
 use halfkey_core::{ChainName, Signature};
 
 use super::WalletStore;
 use crate::evm::hex_signature;
-use crate::sign::{self, Payload, verify};
+use crate::sign::{self, verify};
 use crate::{Result, evm, svm};
 
 impl WalletStore {
@@ -104,7 +105,11 @@ impl WalletStore {
         svm::base58(&self.sign_payload(ChainName::Svm, address, &payload).await?)
     }
 
-    pub(crate) async fn sign_evm(&self, address: &str, payload: &Payload) -> Result<EvmSignature> {
+    pub(crate) async fn sign_evm(
+        &self,
+        address: &str,
+        payload: &WirePayload,
+    ) -> Result<EvmSignature> {
         verify::evm(&self.sign_payload(ChainName::Evm, address, payload).await?)
     }
 
@@ -113,7 +118,7 @@ impl WalletStore {
         &self,
         chain: ChainName,
         address: &str,
-        payload: &Payload,
+        payload: &WirePayload,
     ) -> Result<Signature> {
         let (row, share) = self.open_for_signing(chain, address).await?;
         match sign::sign(&self.client, &share, payload).await {

@@ -16,7 +16,9 @@ impl WalletStore {
     ) -> Result<()> {
         let prefix = &self.options.prefix;
         let shares = pending.key_shares();
-        let first = shares.first().ok_or(Error::Bug("a pending wallet without shares"))?;
+        let first = shares
+            .first()
+            .ok_or(Error::Bug("a pending wallet without shares"))?;
         let address = pending
             .seal_hint()
             .first()
@@ -52,12 +54,17 @@ impl WalletStore {
             self.write_alias(key, &alias, expect).await?;
             crash_point("create.after_alias");
         }
-        let generation = row.generations.first().ok_or(Error::Bug("a row without generations"))?;
+        let generation = row
+            .generations
+            .first()
+            .ok_or(Error::Bug("a row without generations"))?;
         let access = self.access(Purpose::Create);
         for (share, party) in shares.iter().zip(&generation.parties) {
             let name = RecordName::new(&*party.record)?;
             let ctx = row.share_ctx(generation, party);
-            self.vault.store(&name, &ctx, &share.encode(), Expect::Absent, &access).await?;
+            self.vault
+                .store(&name, &ctx, &share.encode(), Expect::Absent, &access)
+                .await?;
             crash_point("create.after_sealed_write");
         }
         Ok(())

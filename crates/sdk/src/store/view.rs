@@ -5,7 +5,6 @@ use halfkey_core::{
     AttemptId, ChainName, CustodyOrigin, Generation, ThresholdSignatureScheme, UnixMillis,
     WalletId, WalletProperties,
 };
-use halfkey_vault::RecordName;
 
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
@@ -86,7 +85,7 @@ impl WalletStore {
         let stored = self.stored(&row, generation).await?;
         let mut locked_generations = Vec::new();
         for one in &row.generations {
-            if self.is_locked(&row, one).await? {
+            if one.state == GenerationState::Locked || self.is_locked(&row, one).await? {
                 locked_generations.push(one.generation);
             }
         }
@@ -101,7 +100,11 @@ impl WalletStore {
             stored,
             properties: row.properties(),
             public_key: row.public_key.clone(),
-            records: generation.parties.iter().map(|party| party.record.clone()).collect(),
+            records: generation
+                .parties
+                .iter()
+                .map(|party| party.record.clone())
+                .collect(),
             lock_note: (!locked_generations.is_empty()).then_some(LOCK_NOTE),
             locked_generations,
             provider,
@@ -109,24 +112,24 @@ impl WalletStore {
     }
 
     async fn stored(&self, row: &StateRow, generation: &GenerationRow) -> Result<StoredWallet> {
-        let locked = self.is_locked(row, generation).await?;
+        let locked =
+            generation.state == GenerationState::Locked || self.is_locked(row, generation).await?;
         Ok(StoredWallet {
             account_address: row.account_address.clone(),
             chain: row.chain,
             wallet: row.wallet,
             scheme: row.scheme,
-            state: if locked { "locked" } else { name(generation.state) },
+            state: if locked {
+                "locked"
+            } else {
+                name(generation.state)
+            },
             custody_origin: row.custody_origin,
             proof: generation.proof,
             generation: generation.generation,
             attempt: generation.attempt,
             created_at: row.created_at,
         })
-    }
-
-    async fn is_locked(&self, row: &StateRow, generation: &GenerationRow) -> Result<bool> {
-        let name = RecordName::lock(&self.options.prefix, &row.address, generation.generation)?;
-        Ok(generation.state == GenerationState::Locked || self.vault.get_row(&name).await?.is_some())
     }
 }
 

@@ -61,14 +61,35 @@ mod tests {
 
     #[test]
     fn base_url_rejects_plain_http_to_other_machines() {
-        for text in ["http://10.0.0.1", "http://example.com", "http://localhost.example.com"] {
-            assert!(matches!(parse(Some(text)), Err(Error::InsecureUrl)), "{text}");
+        for text in [
+            "http://10.0.0.1",
+            "http://example.com",
+            "http://localhost.example.com",
+        ] {
+            assert!(
+                matches!(parse(Some(text)), Err(Error::InsecureUrl)),
+                "{text}"
+            );
         }
-        for text in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1", "https://x.y"] {
+        for text in [
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "http://localhost:1",
+            "https://x.y",
+        ] {
             assert!(parse(Some(text)).is_ok(), "{text}");
         }
-        for text in ["", "ftp://x", "https://u:p@x", "https://x/?q", "https://x/#f"] {
-            assert!(matches!(parse(Some(text)), Err(Error::InvalidArgument(_))), "{text}");
+        for text in [
+            "",
+            "ftp://x",
+            "https://u:p@x",
+            "https://x/?q",
+            "https://x/#f",
+        ] {
+            assert!(
+                matches!(parse(Some(text)), Err(Error::InvalidArgument(_))),
+                "{text}"
+            );
         }
     }
 
@@ -79,7 +100,12 @@ mod tests {
             join(&base, "/api/v0/x?a=b").unwrap().as_str(),
             "https://h.example/prefix/api/v0/x?a=b"
         );
-        for path in ["//evil.example/x", "https://evil.example", "/a/../../b", "x"] {
+        for path in [
+            "//evil.example/x",
+            "https://evil.example",
+            "/a/../../b",
+            "x",
+        ] {
             assert!(join(&base, path).is_err(), "{path}");
         }
     }

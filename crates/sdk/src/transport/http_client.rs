@@ -40,7 +40,9 @@ pub(super) fn build(base: &Url, opts: &WalletClientOpts) -> Result<Client> {
         let roots = Certificate::from_pem_bundle(&pem)
             .map_err(|_| Error::InvalidArgument("ca_file holds no PEM certificates".to_owned()))?;
         if roots.is_empty() {
-            return Err(Error::InvalidArgument("ca_file holds no PEM certificates".to_owned()));
+            return Err(Error::InvalidArgument(
+                "ca_file holds no PEM certificates".to_owned(),
+            ));
         }
         builder = builder.tls_certs_only(roots);
     }

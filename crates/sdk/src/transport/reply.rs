@@ -22,8 +22,9 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        body::decode(&self.media_type, &self.body)
-            .ok_or(Error::Protocol("the body is not what the route answers with"))
+        body::decode(&self.media_type, &self.body).ok_or(Error::Protocol(
+            "the body is not what the route answers with",
+        ))
     }
 }
 
@@ -31,29 +32,53 @@ impl Reply {
 pub(super) async fn read(mut response: reqwest::Response, request_id: RequestId) -> Result<Reply> {
     let status = response.status();
     if status.is_redirection() {
-        return Err(network(NetworkKind::Redirect, "redirects are not followed", request_id));
+        return Err(network(
+            NetworkKind::Redirect,
+            "redirects are not followed",
+            request_id,
+        ));
     }
     let media_type = header_text(&response, CONTENT_TYPE).unwrap_or_default();
     let retry_after = header_text(&response, RETRY_AFTER)
         .and_then(|text| text.trim().parse().ok())
         .map(Duration::from_secs);
     let mut bytes = Zeroizing::new(Vec::new());
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| classify(error, request_id))?
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| classify(error, request_id))?
     {
         if bytes.len().saturating_add(chunk.len()) > MAX_REPLY_BYTES {
-            return Err(network(NetworkKind::TooLarge, "more than 4 MiB", request_id));
+            return Err(network(
+                NetworkKind::TooLarge,
+                "more than 4 MiB",
+                request_id,
+            ));
         }
         bytes.extend_from_slice(&chunk);
     }
     if status.is_success() {
-        return Ok(Reply { media_type, body: bytes });
+        return Ok(Reply {
+            media_type,
+            body: bytes,
+        });
     }
-    Err(api_error(status, &media_type, &bytes, retry_after, request_id))
+    Err(api_error(
+        status,
+        &media_type,
+        &bytes,
+        retry_after,
+        request_id,
+    ))
 }
 
 fn header_text(response: &reqwest::Response, name: http::HeaderName) -> Option<String> {
-    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
 }
 
 fn api_error(
@@ -100,16 +125,19 @@ const fn code_of(status: StatusCode) -> ErrorCode {
     match status {
         StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
         StatusCode::TOO_MANY_REQUESTS => ErrorCode::TooManyRequests,
-        StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => ErrorCode::Unavailable,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            ErrorCode::Unavailable
+        }
         _ => ErrorCode::Unrecognised,
     }
 }
 
 /// The provider's text, cut and without control characters: it ends up in logs and terminals.
 fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(300).collect()
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(300)
+        .collect()
 }
 
 #[cfg(test)]

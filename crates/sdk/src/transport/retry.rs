@@ -31,7 +31,9 @@ pub(super) fn pause(
     if retry == Retry::Never || !is_transient(error) {
         return None;
     }
-    let ceiling = FIRST_MS.saturating_mul(1 << repeats.min(10)).min(LONGEST_MS);
+    let ceiling = FIRST_MS
+        .saturating_mul(1 << repeats.min(10))
+        .min(LONGEST_MS);
     let jitter = Duration::from_millis(random.checked_rem(ceiling.saturating_add(1))?);
     Some(match error.retry_after() {
         Some(asked) => asked.saturating_add(jitter),
@@ -46,7 +48,10 @@ fn is_transient(error: &Error) -> bool {
             NetworkKind::Connect | NetworkKind::Timeout | NetworkKind::Interrupted
         ),
         Error::Api(api) => {
-            matches!(api.code, ErrorCode::TooManyRequests | ErrorCode::Unavailable)
+            matches!(
+                api.code,
+                ErrorCode::TooManyRequests | ErrorCode::Unavailable
+            )
         }
         _ => false,
     }
@@ -61,7 +66,11 @@ mod tests {
     use crate::transport::network;
 
     fn broken() -> Result<Reply> {
-        Err(network(NetworkKind::Interrupted, "reset", RequestId::from_bytes([0; 16])))
+        Err(network(
+            NetworkKind::Interrupted,
+            "reset",
+            RequestId::from_bytes([0; 16]),
+        ))
     }
 
     fn refused(code: ErrorCode, retry_after: Option<Duration>) -> Result<Reply> {
@@ -95,7 +104,11 @@ mod tests {
 
     #[test]
     fn a_refusal_on_its_merits_is_final() {
-        for code in [ErrorCode::NotFound, ErrorCode::WalletLocked, ErrorCode::Internal] {
+        for code in [
+            ErrorCode::NotFound,
+            ErrorCode::WalletLocked,
+            ErrorCode::Internal,
+        ] {
             assert_eq!(pause(&refused(code, None), Retry::Idempotent, 0, 1), None);
         }
     }
