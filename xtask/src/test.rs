@@ -73,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     if steps.contains(&Step::Test) {
         println!("\n== tests against real parts");
         for (part, count) in parts::count(&report) {
-            println!("  {part:20} {count}");
+            println!("  {part:24} {count}");
             // A part that no test reaches any more is a test suite that rots unseen.
             if count == 0 {
                 failed.push(format!("no test ran against {part}"));
