@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 8] = [
+const PARTS: [(&str, &[&str]); 9] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -13,6 +13,7 @@ const PARTS: [(&str, &[&str]); 8] = [
     ("solders", &["solders"]),
     ("ethers", &["ethers"]),
     ("cast", &["cast"]),
+    ("record judge (Python)", &["judge"]),
     ("killed processes", &["process", "crash"]),
 ];
 
