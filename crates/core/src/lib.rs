@@ -4,6 +4,7 @@
 
 pub mod backup;
 pub mod clock;
+pub mod crash_point;
 pub mod custody_origin;
 pub mod derivation;
 pub mod fault;
@@ -21,6 +22,7 @@ pub mod wire;
 
 pub use backup::{BackupLocation, BackupLocationInfo, KeyShareBackupInfo};
 pub use clock::{Clock, SystemClock, UnixMillis};
+pub use crash_point::crash_point;
 pub use custody_origin::{CustodyOrigin, KeyOrigin};
 pub use derivation::DerivationPath;
 pub use fault::Fault;

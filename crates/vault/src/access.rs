@@ -21,6 +21,20 @@ pub enum Purpose {
     Probe,
 }
 
+impl Purpose {
+    /// The name under which it stands in audit events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Proof => "proof",
+            Self::Sign => "sign",
+            Self::Resume => "resume",
+            Self::Guard => "guard",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 /// Who asks, why, and in which request.
 #[derive(Debug, Clone)]
 pub struct Access {

@@ -1,7 +1,12 @@
 //! The audit sink: no record of an opening, no plaintext.
 
+pub mod chain;
+pub mod memory;
+pub mod sqlite;
+pub mod verify;
+
 use async_trait::async_trait;
-use halfkey_core::UnixMillis;
+use halfkey_core::{ParseError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -14,6 +19,28 @@ pub enum AuditOutcome {
     Granted,
     /// Refused.
     Refused,
+}
+
+impl AuditOutcome {
+    /// The name in the canonical bytes; never changed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl core::str::FromStr for AuditOutcome {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "granted" => Ok(Self::Granted),
+            "refused" => Ok(Self::Refused),
+            _ => Err(ParseError::new("audit outcome", "granted or refused")),
+        }
+    }
 }
 
 /// One event. Nothing in it is secret.
@@ -55,6 +82,7 @@ pub struct AuditPosition {
 /// Takes audit events, durably and in order.
 #[async_trait]
 pub trait AuditSink: Send + Sync {
-    /// Appends; returns only when the event is durable.
+    /// Appends; returns only when the event is durable. Every failure is
+    /// [`Error::AuditUnavailable`].
     async fn append(&self, event: AuditEvent) -> Result<AuditPosition, Error>;
 }

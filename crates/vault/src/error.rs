@@ -26,6 +26,32 @@ pub enum Error {
     /// A key or keyring that must not be used as it is.
     #[error("keyring: {0}")]
     Keyring(String),
+    /// A passphrase that is wrong, missing, empty, or given where none is set.
+    #[error("keyring passphrase: {0}")]
+    Passphrase(&'static str),
+    /// A keyring, store or record of one environment was used for another.
+    #[error("{what} belongs to environment {found}, not {expected}")]
+    Environment {
+        /// What was opened.
+        what: String,
+        /// The environment it is marked with.
+        found: String,
+        /// The environment that was asked for.
+        expected: String,
+    },
+    /// A file or directory that others could read or change.
+    #[error("permissions: {0}")]
+    Permissions(String),
+    /// More than a record or row can hold.
+    #[error("{what} is {len} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How long it is.
+        len: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// What was written is not what is there.
     #[error("record {0} was not stored as written")]
     ReadBack(String),
@@ -57,14 +83,38 @@ impl Error {
         match self {
             Self::Conflict(_) | Self::AuditUnavailable(_) => Fault::BackendTemporary,
             Self::Backend { temporary, .. } => {
-                if *temporary { Fault::BackendTemporary } else { Fault::BackendPermanent }
+                if *temporary {
+                    Fault::BackendTemporary
+                } else {
+                    Fault::BackendPermanent
+                }
             }
             Self::Corrupt { .. } | Self::ReadBack(_) | Self::Full(_) => Fault::BackendPermanent,
             Self::NotFound(_)
             | Self::Forbidden(_)
             | Self::Keyring(_)
+            | Self::Passphrase(_)
+            | Self::Environment { .. }
+            | Self::Permissions(_)
+            | Self::TooLarge { .. }
             | Self::Parse(_)
             | Self::Caller(_) => Fault::Caller,
+        }
+    }
+
+    /// A damaged record, named by whoever knows its name.
+    pub(crate) fn corrupt(name: impl Into<String>, why: &'static str) -> Self {
+        Self::Corrupt {
+            name: name.into(),
+            why,
+        }
+    }
+
+    /// A back-end failure that trying again will not mend.
+    pub(crate) fn permanent(message: impl Into<String>) -> Self {
+        Self::Backend {
+            message: message.into(),
+            temporary: false,
         }
     }
 }

@@ -1,15 +1,50 @@
 //! Wrapping of data keys by a key-encryption key: one trait per right.
 
+mod aead_wrap;
+pub mod keyring;
+pub mod memory;
+
 use async_trait::async_trait;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::entropy::random_bytes;
 use crate::{BindCtx, Error};
 
 /// A data key: 32 random bytes, used for exactly one record.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Dek(pub(crate) [u8; 32]);
+pub struct Dek([u8; 32]);
 
 halfkey_core::redacted_debug!(Dek);
+
+impl Dek {
+    /// A fresh random data key.
+    ///
+    /// # Errors
+    /// When the random generator fails.
+    pub fn generate() -> Result<Self, Error> {
+        Ok(Self(*random_bytes::<32>()?))
+    }
+
+    /// The data key with these bytes; for providers that unwrap. `None` unless there are 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The key itself, for providers that wrap. Named so that every use can be found.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Compared in constant time.
+impl PartialEq for Dek {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Dek {}
 
 /// A wrapped data key as it stands in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,37 @@
-//! The sealed record, format v1.
+//! The sealed record, format v1 (see `SPEC.md`).
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod golden;
+
+use crate::Wrapped;
+use crate::envelope::Header;
+
+/// The longest plaintext a record holds, in bytes: ten times the largest share.
+pub const MAX_PLAINTEXT_LEN: usize = 1 << 20;
+/// The most wrapped keys a record carries.
+pub const MAX_WRAPS: usize = 4;
+/// The longest KEK URI, in bytes.
+pub const MAX_KEK_URI_LEN: usize = 512;
+/// The longest KEK version, in bytes.
+pub const MAX_KEK_VERSION_LEN: usize = 255;
+/// The longest wrapped key, in bytes.
+pub const MAX_WRAPPED_LEN: usize = 2048;
 
 /// A sealed record: safe to store anywhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedRecord {
     bytes: Vec<u8>,
+}
+
+/// A record taken apart.
+pub(crate) struct Parts<'a> {
+    pub(crate) header: Header,
+    /// 1 to [`MAX_WRAPS`].
+    pub(crate) wraps: Vec<Wrapped>,
+    /// Ciphertext and tag.
+    pub(crate) body: &'a [u8],
 }
 
 /// Prints the length only.
@@ -23,7 +51,39 @@ impl SealedRecord {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_bytes(_bytes: &[u8]) -> Result<Self, &'static str> {
-        todo!()
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, &'static str> {
+        decode::decode(bytes)?;
+        Ok(Self {
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    /// The wrapped keys, in order. Public: ids and ciphertext only.
+    pub fn wraps(&self) -> Vec<Wrapped> {
+        self.parts().wraps
+    }
+
+    /// The same body with other wrapped keys.
+    pub(crate) fn with_wraps(&self, wraps: &[Wrapped]) -> Result<Self, &'static str> {
+        let parts = self.parts();
+        encode::encode(&parts.header, wraps, parts.body)
+    }
+
+    /// Puts a record together, under the limits of the decoder.
+    pub(crate) fn assemble(
+        header: &Header,
+        wraps: &[Wrapped],
+        body: &[u8],
+    ) -> Result<Self, &'static str> {
+        encode::encode(header, wraps, body)
+    }
+
+    /// The record taken apart.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        #[expect(
+            clippy::expect_used,
+            reason = "a SealedRecord only exists when this parses"
+        )]
+        decode::decode(&self.bytes).expect("parsed when it was made")
     }
 }

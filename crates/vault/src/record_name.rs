@@ -1,6 +1,6 @@
 //! Names under which records stand in a store.
 
-use halfkey_core::{AttemptId, Generation, PartyIndex, ParseError};
+use halfkey_core::{AttemptId, Generation, ParseError, PartyIndex};
 
 /// A record's name: printable ASCII, at most 512 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,7 +15,10 @@ impl RecordName {
         let name = name.into();
         if name.is_empty() || name.len() > 512 || !name.bytes().all(|byte| byte.is_ascii_graphic())
         {
-            return Err(ParseError::new("record name", "1 to 512 printable ASCII characters"));
+            return Err(ParseError::new(
+                "record name",
+                "1 to 512 printable ASCII characters",
+            ));
         }
         Ok(Self(name))
     }
@@ -24,7 +27,11 @@ impl RecordName {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn active_share(prefix: &str, address: &str, party: PartyIndex) -> Result<Self, ParseError> {
+    pub fn active_share(
+        prefix: &str,
+        address: &str,
+        party: PartyIndex,
+    ) -> Result<Self, ParseError> {
         Self::new(format!("{prefix}wallet:{address}/shares/{party}"))
     }
 
@@ -39,7 +46,9 @@ impl RecordName {
         generation: Generation,
         attempt: AttemptId,
     ) -> Result<Self, ParseError> {
-        Self::new(format!("{prefix}wallet:{address}/shares/{party}/{generation}-{attempt}"))
+        Self::new(format!(
+            "{prefix}wallet:{address}/shares/{party}/{generation}-{attempt}"
+        ))
     }
 
     /// `wallet:{address}/high-water`.

@@ -1,5 +1,8 @@
 //! Stores of opaque records and of wallet properties: one trait per right.
 
+pub mod memory;
+pub mod sqlite;
+
 use async_trait::async_trait;
 use halfkey_core::WalletProperties;
 
@@ -41,8 +44,8 @@ pub struct Page {
 /// May write records.
 #[async_trait]
 pub trait PutRecord: Send + Sync {
-    /// Writes durably (the call returns after the store's own durability barrier) if `expect` holds.
-    /// [`Error::Conflict`] otherwise.
+    /// Writes durably (the call returns after the store's own durability barrier) if `expect`
+    /// holds; [`Error::Conflict`] otherwise.
     async fn put(&self, name: &RecordName, bytes: &[u8], expect: Expect) -> Result<Rev, Error>;
 }
 
@@ -53,10 +56,22 @@ pub trait GetRecord: Send + Sync {
     async fn get(&self, name: &RecordName) -> Result<Option<Versioned<Vec<u8>>>, Error>;
 }
 
+/// The most names one page holds.
+pub const MAX_PAGE: usize = 1000;
+
+/// A page's limit, checked and capped.
+pub(crate) fn page_limit(limit: usize) -> Result<usize, Error> {
+    if limit == 0 {
+        return Err(Error::Caller("a page must hold at least one name"));
+    }
+    Ok(limit.min(MAX_PAGE))
+}
+
 /// May list names.
 #[async_trait]
 pub trait ListRecords: Send + Sync {
-    /// Names that start with `prefix`, ascending, strictly after `after`, at most `limit`.
+    /// Names that start with `prefix`, ascending, strictly after `after`, at most `limit` (and at
+    /// most [`MAX_PAGE`]); a `limit` of 0 is [`Error::Caller`].
     async fn list(
         &self,
         prefix: &str,
@@ -68,7 +83,8 @@ pub trait ListRecords: Send + Sync {
 /// May destroy records.
 #[async_trait]
 pub trait DestroyRecord: Send + Sync {
-    /// Destroys a record; destroying what is absent succeeds with `Expect::Any` only.
+    /// Destroys a record; destroying what is absent succeeds with `Expect::Any` only. A revision
+    /// that does not fit is [`Error::Conflict`], `Expect::Absent` is [`Error::Caller`].
     async fn destroy(&self, name: &RecordName, expect: Expect) -> Result<(), Error>;
 }
 
@@ -86,6 +102,7 @@ pub trait PropertiesStore: Send + Sync {
     ) -> Result<Rev, Error>;
     /// Forgets.
     async fn delete(&self, address: &str) -> Result<(), Error>;
-    /// Addresses in ascending order, strictly after `after`, at most `limit`.
+    /// Addresses in ascending order, strictly after `after`, at most `limit` (and at most
+    /// [`MAX_PAGE`]); a `limit` of 0 is [`Error::Caller`].
     async fn addresses(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error>;
 }

@@ -1,13 +1,24 @@
 //! The barrier: the only code that sees plaintext on its way to and from a store.
+//!
+//! Every operation that touches plaintext or destroys a record passes the audit sink first: a sink
+//! that takes no event means no plaintext ([`Error::AuditUnavailable`](crate::Error)).
+
+mod copy;
+mod destroy;
+mod open;
+mod right;
+mod rows;
+pub(crate) mod seal;
+mod store;
+mod trail;
+
+pub use self::rows::MAX_ROW_LEN;
 
 use std::sync::Arc;
 
-use halfkey_core::{Clock, SecretBytes};
+use halfkey_core::Clock;
 
-use crate::{
-    Access, AuditSink, BindCtx, DestroyRecord, Error, Expect, GetRecord, ListRecords, PutRecord,
-    RecordName, Rev, SealedRecord, UnwrapKey, Versioned, WrapKey,
-};
+use crate::{AuditSink, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey};
 
 /// The rights a process was given; what is `None` it cannot do.
 #[derive(Clone)]
@@ -47,60 +58,6 @@ impl Vault {
         self.parts.unwrap.is_some()
     }
 
-    /// Seals without storing: a fresh data key, bound to `ctx`.
-    pub async fn seal(
-        &self,
-        _ctx: &BindCtx,
-        _plaintext: &SecretBytes,
-        _access: &Access,
-    ) -> Result<SealedRecord, Error> {
-        todo!()
-    }
-
-    /// Opens by a real unwrap. The audit event is durable before the plaintext is returned.
-    pub async fn open(
-        &self,
-        _ctx: &BindCtx,
-        _record: &SealedRecord,
-        _access: &Access,
-    ) -> Result<SecretBytes, Error> {
-        todo!()
-    }
-
-    /// Seals, writes and reads back: fetch, compare, open with the data key still in memory (needs
-    /// no unwrap right).
-    pub async fn store(
-        &self,
-        _name: &RecordName,
-        _ctx: &BindCtx,
-        _plaintext: &SecretBytes,
-        _expect: Expect,
-        _access: &Access,
-    ) -> Result<Rev, Error> {
-        todo!()
-    }
-
-    /// Reads past every cache and opens by a real unwrap.
-    pub async fn load(
-        &self,
-        _name: &RecordName,
-        _ctx: &BindCtx,
-        _access: &Access,
-    ) -> Result<Versioned<SecretBytes>, Error> {
-        todo!()
-    }
-
-    /// Copies a sealed record to another name without opening it (its context does not contain the
-    /// name), then reads the copy back.
-    pub async fn copy(
-        &self,
-        _from: &RecordName,
-        _to: &RecordName,
-        _expect: Expect,
-    ) -> Result<Rev, Error> {
-        todo!()
-    }
-
     /// The rights, for plain (not secret) rows such as the compare-and-set row.
     pub const fn parts(&self) -> &VaultParts {
         &self.parts
@@ -109,7 +66,9 @@ impl Vault {
 
 impl core::fmt::Debug for Vault {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Vault").field("can_open", &self.can_open()).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("can_open", &self.can_open())
+            .finish_non_exhaustive()
     }
 }
 

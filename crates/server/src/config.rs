@@ -1,0 +1,117 @@
+//! How a provider serves.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halfkey_core::{Clock, SecretString};
+
+/// How connections are protected. TLS 1.3 only.
+#[derive(Debug, Clone)]
+pub enum Tls {
+    /// Plain HTTP; refused unless the listener is on loopback.
+    None,
+    /// A certificate chain and its key, both PEM.
+    Files {
+        /// The chain, leaf first.
+        cert: PathBuf,
+        /// The key (PKCS#8).
+        key: PathBuf,
+    },
+    /// A private CA made beside the data, for trying things out.
+    Dev,
+}
+
+/// How a provider serves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where `init` made the provider.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How connections are protected.
+    pub tls: Tls,
+    /// Where to serve Prometheus metrics (loopback only); nowhere by default.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Opens the keyring, if it has a passphrase.
+    pub passphrase: Option<SecretString>,
+    /// Go on with a database that was restored from an older copy. Does nothing otherwise.
+    pub accept_restore: bool,
+    /// Sign bytes whose meaning cannot be told (custody rule 20).
+    pub allow_blind: bool,
+    /// Bounds on everything a caller can make grow or wait.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Bounds on everything a caller can make grow or wait.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes: usize,
+    /// Bytes of a request's header block.
+    pub header_bytes: usize,
+    /// Nesting of a JSON or CBOR body.
+    pub body_depth: usize,
+    /// From accepting a connection to its first byte, and for a TLS handshake.
+    pub first_byte: Duration,
+    /// For the whole header of one request.
+    pub header_read: Duration,
+    /// For the whole body of one request.
+    pub body_read: Duration,
+    /// A connection on which nothing moves is closed.
+    pub idle: Duration,
+    /// A connection is asked to end after this, so that load moves between nodes.
+    pub connection_age: Duration,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Requests being answered at a time; more get 503.
+    pub requests: usize,
+    /// Live ceremonies per environment; more get 429.
+    pub ceremonies: usize,
+    /// How long a ceremony waits for the caller's next message.
+    pub ceremony_ttl: Duration,
+    /// How long a step waits for a CPU permit before 503.
+    pub step_wait: Duration,
+    /// Keygen steps at a time.
+    pub keygen_steps: usize,
+    /// Signing steps at a time, apart from keygen's.
+    pub sign_steps: usize,
+    /// OT ceremonies open per wallet (custody rule 14: at most 16).
+    pub open_slots: u64,
+    /// How long a request waits for one of them before 429.
+    pub slot_wait: Duration,
+    /// Lifetime of a session token.
+    pub session_ttl: Duration,
+    /// How long a shutdown waits for running requests.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            body_bytes: 1 << 20,
+            header_bytes: 32 << 10,
+            body_depth: 32,
+            first_byte: Duration::from_secs(5),
+            header_read: Duration::from_secs(5),
+            body_read: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+            connection_age: Duration::from_secs(900),
+            connections: 4096,
+            requests: 512,
+            ceremonies: 1024,
+            ceremony_ttl: Duration::from_secs(60),
+            step_wait: Duration::from_secs(10),
+            keygen_steps: cores.div_ceil(2),
+            sign_steps: cores,
+            open_slots: 16,
+            slot_wait: Duration::from_secs(5),
+            session_ttl: Duration::from_secs(600),
+            drain: Duration::from_secs(30),
+        }
+    }
+}

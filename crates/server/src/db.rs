@@ -1,0 +1,117 @@
+//! The provider's database: SQLite in WAL mode, one writer, durable commits.
+
+pub(crate) mod activities;
+pub(crate) mod attempts;
+pub(crate) mod boots;
+pub(crate) mod columns;
+pub(crate) mod environments;
+pub(crate) mod idempotency;
+pub(crate) mod locks;
+mod migrate;
+pub(crate) mod proofs;
+pub(crate) mod shares;
+pub(crate) mod slots;
+pub(crate) mod tokens;
+mod tx;
+pub(crate) mod wallets;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halfkey_core::Clock;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::sync::Mutex;
+
+pub(crate) use activities::Entry;
+use tx::ChainHead;
+pub(crate) use tx::Tx;
+
+use crate::Error;
+
+/// What kind of process opened the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BootKind {
+    /// Answers requests; only one at a time.
+    Serve,
+    /// Runs one command.
+    Admin,
+}
+
+/// The database, opened by this process; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Db {
+    write: SqlitePool,
+    read: SqlitePool,
+    head: Arc<Mutex<ChainHead>>,
+    boot: [u8; 16],
+    clock: Arc<dyn Clock>,
+}
+
+impl Db {
+    /// Opens the database and brings it to the newest schema. `create` makes a missing one;
+    /// otherwise a missing one is [`Error::NotInitialised`].
+    pub(crate) async fn open(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        create: bool,
+    ) -> Result<Self, Error> {
+        if !create && !path.try_exists().map_err(Error::io("look for the database"))? {
+            let root = path.parent().and_then(Path::parent).unwrap_or(path);
+            return Err(Error::NotInitialised(root.to_owned()));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .pragma("secure_delete", "ON")
+            .pragma("trusted_schema", "OFF")
+            .busy_timeout(Duration::from_secs(10));
+        // One connection writes: SQLite has one writer anyway, and a queue is fairer than retries.
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(15))
+            .connect_with(options.clone())
+            .await?;
+        migrate::run(&write, clock.now()).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(15))
+            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .await?;
+        let boot = crate::ids::random_id();
+        let head = Arc::new(Mutex::new(ChainHead::start_of(boot)));
+        Ok(Self { write, read, head, boot, clock })
+    }
+
+    /// This process's boot id, which also names its activity chain.
+    pub(crate) const fn boot(&self) -> &[u8; 16] {
+        &self.boot
+    }
+
+    /// For queries outside a write transaction.
+    pub(crate) const fn read(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    /// Begins a write transaction; others wait until it ends.
+    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Tx::begin(&self.write, Arc::clone(&self.head), self.clock.now()).await
+    }
+
+    /// The newest entry of this process's activity chain that is durable: number and hash.
+    pub(crate) async fn durable_head(&self) -> Option<(u64, [u8; 32])> {
+        self.head.lock().await.last()
+    }
+
+    /// Waits for running queries and closes every connection.
+    pub(crate) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}

@@ -1,0 +1,49 @@
+//! Environments: the tenants.
+
+use halfkey_core::EnvironmentId;
+use sqlx::SqliteConnection;
+
+use super::Tx;
+use super::columns::{bytes, text};
+
+/// One environment.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvironmentRow {
+    pub(crate) environment: EnvironmentId,
+    /// The public half of its identity key.
+    pub(crate) identity_key: [u8; 32],
+}
+
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    row: &EnvironmentRow,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO environments (environment, name, identity_key, created_at)
+         VALUES (?, ?, ?, ?)",
+    )
+    .bind(row.environment.as_str())
+    .bind(name)
+    .bind(row.identity_key.as_slice())
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Every environment, oldest first.
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRow>, sqlx::Error> {
+    sqlx::query("SELECT environment, identity_key FROM environments ORDER BY ordinal")
+        .fetch_all(conn)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(EnvironmentRow {
+                environment: text(row, "environment")?,
+                identity_key: bytes(row, "identity_key")?,
+            })
+        })
+        .collect()
+}

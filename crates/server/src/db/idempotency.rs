@@ -1,0 +1,77 @@
+//! Idempotency rows (custody rule 26): never ceremony bytes, shares or masks.
+
+use halfkey_core::{AttemptId, EnvironmentId};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::Tx;
+use super::columns::bytes;
+use crate::ids::TokenId;
+
+/// Whose key it is, and for which route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdempotencyKey {
+    pub(crate) environment: EnvironmentId,
+    pub(crate) subject: TokenId,
+    /// The operation's name, plus what stands in its path.
+    pub(crate) route: String,
+    pub(crate) key: String,
+}
+
+/// What the first request under a key was.
+#[derive(Debug, Clone)]
+pub(crate) struct IdempotencyRow {
+    pub(crate) body_hash: [u8; 32],
+    pub(crate) attempt: AttemptId,
+    pub(crate) outcome: Option<String>,
+}
+
+pub(crate) async fn find(
+    conn: &mut SqliteConnection,
+    key: &IdempotencyKey,
+) -> Result<Option<IdempotencyRow>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT body_hash, attempt_id, outcome FROM idempotency
+         WHERE environment = ? AND subject = ? AND route = ? AND key = ?",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.subject.as_bytes().as_slice())
+    .bind(&key.route)
+    .bind(&key.key)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(IdempotencyRow {
+            body_hash: bytes(&row, "body_hash")?,
+            attempt: AttemptId::from_bytes(bytes(&row, "attempt_id")?),
+            outcome: row.try_get("outcome")?,
+        })
+    })
+    .transpose()
+}
+
+/// Writes the row, or moves it on to a new attempt or outcome.
+pub(crate) async fn put(
+    tx: &mut Tx,
+    key: &IdempotencyKey,
+    row: &IdempotencyRow,
+) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO idempotency (environment, subject, route, key, body_hash, attempt_id,
+             outcome, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (environment, subject, route, key) DO UPDATE
+         SET attempt_id = excluded.attempt_id, outcome = excluded.outcome",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.subject.as_bytes().as_slice())
+    .bind(&key.route)
+    .bind(&key.key)
+    .bind(row.body_hash.as_slice())
+    .bind(row.attempt.as_bytes().as_slice())
+    .bind(&row.outcome)
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}

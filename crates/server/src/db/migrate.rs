@@ -1,0 +1,49 @@
+use halfkey_core::UnixMillis;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Row as _, SqlitePool};
+
+use crate::Error;
+
+/// Numbered, one file each, never changed once released.
+const MIGRATIONS: [(i64, &str); 1] =
+    [(1, include_str!("../../migrations/0001_initial.sql"))];
+
+/// Applies what is missing; refuses a database with migrations this version does not know.
+pub(super) async fn run(pool: &SqlitePool, now: UnixMillis) -> Result<(), Error> {
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL
+        ) STRICT",
+    )
+    .execute(pool)
+    .await?;
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let applied = sqlx::query("SELECT version, sha256 FROM schema_migrations ORDER BY version")
+        .fetch_all(&mut *tx)
+        .await?;
+    for row in &applied {
+        let version: i64 = row.try_get("version")?;
+        let hash: String = row.try_get("sha256")?;
+        let Some((_, sql)) = MIGRATIONS.iter().find(|(number, _)| *number == version) else {
+            return Err(Error::Schema(format!("migration {version} is of a newer version")));
+        };
+        if hash != fingerprint(sql) {
+            return Err(Error::Schema(format!("migration {version} is not the one applied")));
+        }
+    }
+    for (version, sql) in MIGRATIONS.into_iter().skip(applied.len()) {
+        sqlx::raw_sql(sql).execute(&mut *tx).await?;
+        sqlx::query("INSERT INTO schema_migrations (version, sha256, applied_at) VALUES (?, ?, ?)")
+            .bind(version)
+            .bind(fingerprint(sql))
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+fn fingerprint(sql: &str) -> String {
+    hex::encode(Sha256::digest(sql))
+}

@@ -1,0 +1,53 @@
+//! Which pairs have proven an attempt (custody rules 3 and 7).
+
+use halfkey_core::proof_message::ProofOperation;
+use halfkey_core::{AttemptId, EnvironmentId, PartyIndex, WalletId};
+use sqlx::SqliteConnection;
+
+use super::Tx;
+
+/// Records that `party` and the provider signed the proof message; a repeat changes nothing.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    (wallet, attempt): (WalletId, AttemptId),
+    party: PartyIndex,
+    operation: ProofOperation,
+) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO proofs (environment, wallet_id, attempt_id, party, operation, proven_at)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(attempt.as_bytes().as_slice())
+    .bind(i64::from(party.as_u8()))
+    .bind(operation.as_str())
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Whether `party` and the provider have proven this attempt for `operation`.
+pub(crate) async fn has(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, attempt): (WalletId, AttemptId),
+    party: PartyIndex,
+    operation: ProofOperation,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
+             AND party = ? AND operation = ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(attempt.as_bytes().as_slice())
+    .bind(i64::from(party.as_u8()))
+    .bind(operation.as_str())
+    .fetch_one(conn)
+    .await
+    .map(|count| count == 1)
+}

@@ -1,0 +1,168 @@
+//! Accounting of OT ceremonies (custody rule 14).
+
+use halfkey_core::{CeremonyId, EnvironmentId, Generation, WalletId};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::Tx;
+use super::columns::{bytes, signed, text, unsigned};
+
+/// Which slot: a ceremony under a generation of a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SlotKey {
+    pub(crate) environment: EnvironmentId,
+    pub(crate) wallet: WalletId,
+    pub(crate) generation: Generation,
+    pub(crate) ceremony: CeremonyId,
+}
+
+/// How a ceremony ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotOutcome {
+    /// It yielded a signature that verifies.
+    Signed,
+    /// A benign refusal.
+    Refused,
+    /// The peer went silent while this node lived.
+    Abandoned,
+    /// Proven cheating.
+    Failed,
+    /// The signature does not verify, with nobody provably at fault.
+    Suspect,
+}
+
+impl SlotOutcome {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Refused => "refused",
+            Self::Abandoned => "abandoned",
+            Self::Failed => "failed",
+            Self::Suspect => "suspect",
+        }
+    }
+}
+
+/// What became of a wish for a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// It is ours.
+    Open,
+    /// That ceremony id was used before.
+    Used,
+    /// As many as allowed are open.
+    Full,
+}
+
+/// Takes a slot, unless that ceremony id had one before or `cap` are open.
+pub(crate) async fn open(
+    tx: &mut Tx,
+    key: &SlotKey,
+    boot: &[u8; 16],
+    cap: u64,
+) -> Result<Opened, sqlx::Error> {
+    let now = tx.now();
+    let open = sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM slots
+         WHERE environment = ? AND wallet_id = ? AND generation = ? AND outcome IS NULL",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.wallet.as_bytes().as_slice())
+    .bind(signed(key.generation.0)?)
+    .fetch_one(tx.conn())
+    .await?;
+    if u64::try_from(open).unwrap_or(u64::MAX) >= cap {
+        return Ok(Opened::Full);
+    }
+    sqlx::query(
+        "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.wallet.as_bytes().as_slice())
+    .bind(signed(key.generation.0)?)
+    .bind(key.ceremony.as_bytes().as_slice())
+    .bind(boot.as_slice())
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(|done| if done.rows_affected() == 1 { Opened::Open } else { Opened::Used })
+}
+
+/// Ends an open slot; the first outcome stays.
+pub(crate) async fn close(
+    tx: &mut Tx,
+    key: &SlotKey,
+    outcome: SlotOutcome,
+) -> Result<bool, sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "UPDATE slots SET outcome = ?, closed_at = ?
+         WHERE environment = ? AND wallet_id = ? AND generation = ? AND ceremony_id = ?
+             AND outcome IS NULL",
+    )
+    .bind(outcome.as_str())
+    .bind(now.0)
+    .bind(key.environment.as_str())
+    .bind(key.wallet.as_bytes().as_slice())
+    .bind(signed(key.generation.0)?)
+    .bind(key.ceremony.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// How many slots of this generation ended as `suspect`.
+pub(crate) async fn suspects(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, generation): (WalletId, Generation),
+) -> Result<u64, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM slots
+         WHERE environment = ? AND wallet_id = ? AND generation = ? AND outcome = 'suspect'",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(signed(generation.0)?)
+    .fetch_one(conn)
+    .await
+    .map(|count| u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// Slots whose owning boot died without an outcome are `lost`. Only right while no other process
+/// serves this database.
+pub(crate) async fn settle_lost(tx: &mut Tx, boot: &[u8; 16]) -> Result<u64, sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "UPDATE slots SET outcome = 'lost', closed_at = ? WHERE outcome IS NULL AND boot_id <> ?",
+    )
+    .bind(now.0)
+    .bind(boot.as_slice())
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected())
+}
+
+/// Generations with at least `at_least` lost slots, and how many.
+pub(crate) async fn lost_at_least(
+    conn: &mut SqliteConnection,
+    at_least: u64,
+) -> Result<Vec<(EnvironmentId, WalletId, Generation, u64)>, sqlx::Error> {
+    sqlx::query(
+        "SELECT environment, wallet_id, generation, COUNT(*) AS lost FROM slots
+         WHERE outcome = 'lost' GROUP BY environment, wallet_id, generation HAVING COUNT(*) >= ?",
+    )
+    .bind(signed(at_least)?)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok((
+            text(row, "environment")?,
+            WalletId::from_bytes(bytes(row, "wallet_id")?),
+            Generation(unsigned(row, "generation")?),
+            u64::try_from(row.try_get::<i64, _>("lost")?).unwrap_or(u64::MAX),
+        ))
+    })
+    .collect()
+}

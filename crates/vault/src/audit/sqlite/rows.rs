@@ -1,0 +1,225 @@
+//! The rows of the audit log.
+
+use halfkey_core::UnixMillis;
+use sqlx::sqlite::{SqliteExecutor, SqlitePool, SqliteRow};
+use sqlx::{FromRow, Row as _};
+
+use crate::audit::chain::{self, ChainStart, Predecessor};
+use crate::store::sqlite::{Database, from_sqlx};
+use crate::{AuditEvent, AuditPosition, Error};
+
+/// A chain as it stands in the table.
+pub(in crate::audit) struct ChainRow {
+    pub(in crate::audit) number: i64,
+    pub(in crate::audit) start: ChainStart,
+}
+
+impl FromRow<'_, SqliteRow> for ChainRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let predecessor = match row.try_get::<Option<Vec<u8>>, _>("predecessor")? {
+            None => None,
+            Some(chain) => Some(Predecessor {
+                chain: array(&chain)?,
+                sequence: row
+                    .try_get::<Option<i64>, _>("predecessor_sequence")?
+                    .map(unsigned)
+                    .transpose()?,
+                head: array(&row.try_get::<Vec<u8>, _>("predecessor_head")?)?,
+            }),
+        };
+        Ok(Self {
+            number: row.try_get("number")?,
+            start: ChainStart {
+                chain: array(&row.try_get::<Vec<u8>, _>("chain")?)?,
+                environment: row.try_get("environment")?,
+                node: row.try_get("node")?,
+                started_at: UnixMillis(row.try_get("started_at")?),
+                predecessor,
+            },
+        })
+    }
+}
+
+/// An entry as it stands in the table.
+pub(in crate::audit) struct EntryRow {
+    pub(in crate::audit) sequence: u64,
+    pub(in crate::audit) head: [u8; 32],
+    /// `None` when its outcome is not one.
+    pub(in crate::audit) event: Option<AuditEvent>,
+}
+
+impl FromRow<'_, SqliteRow> for EntryRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let outcome = row.try_get::<String, _>("outcome")?.parse().ok();
+        let event = match outcome {
+            None => None,
+            Some(outcome) => Some(AuditEvent {
+                at: UnixMillis(row.try_get("at")?),
+                actor: row.try_get("actor")?,
+                action: row.try_get("action")?,
+                purpose: row.try_get("purpose")?,
+                environment: row.try_get("environment")?,
+                wallet: row.try_get("wallet")?,
+                record: row.try_get("record")?,
+                request_id: row.try_get("request_id")?,
+                outcome,
+                detail: row.try_get("detail")?,
+            }),
+        };
+        Ok(Self {
+            sequence: unsigned(row.try_get("sequence")?)?,
+            head: array(&row.try_get::<Vec<u8>, _>("head")?)?,
+            event,
+        })
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], sqlx::Error> {
+    bytes
+        .try_into()
+        .map_err(|_| sqlx::Error::Decode("a hash or id has the wrong length".into()))
+}
+
+fn unsigned(number: i64) -> Result<u64, sqlx::Error> {
+    u64::try_from(number).map_err(|_| sqlx::Error::Decode("a sequence is negative".into()))
+}
+
+fn signed(number: u64) -> Result<i64, Error> {
+    i64::try_from(number).map_err(|_| Error::permanent("an audit sequence is too large"))
+}
+
+/// Every chain in the order they began, at most `limit` after `after`.
+pub(in crate::audit) async fn chains(
+    pool: &SqlitePool,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<ChainRow>, Error> {
+    sqlx::query_as("SELECT * FROM audit_chains WHERE number > ?1 ORDER BY number LIMIT ?2")
+        .bind(after)
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .map_err(from_sqlx)
+}
+
+/// The entries of a chain from `sequence` on, in order, at most `limit`.
+pub(in crate::audit) async fn entries_from(
+    pool: &SqlitePool,
+    chain: &[u8; 16],
+    sequence: u64,
+    limit: u32,
+) -> Result<Vec<EntryRow>, Error> {
+    sqlx::query_as(
+        "SELECT * FROM audit_entries WHERE chain = ?1 AND sequence >= ?2
+         ORDER BY sequence LIMIT ?3",
+    )
+    .bind(chain.as_slice())
+    .bind(signed(sequence)?)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(from_sqlx)
+}
+
+/// The last entry's sequence and head.
+pub(super) async fn last_entry(
+    executor: impl SqliteExecutor<'_>,
+    chain: &[u8; 16],
+) -> Result<Option<(u64, [u8; 32])>, Error> {
+    let last: Option<EntryRow> = sqlx::query_as(
+        "SELECT * FROM audit_entries WHERE chain = ?1 ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(chain.as_slice())
+    .fetch_optional(executor)
+    .await
+    .map_err(from_sqlx)?;
+    Ok(last.map(|row| (row.sequence, row.head)))
+}
+
+/// Writes a chain's row, joined to the newest chain there is; one transaction, so that two
+/// processes that start at once do not join the same one.
+pub(super) async fn begin_chain(
+    database: &Database,
+    mut start: ChainStart,
+) -> Result<ChainStart, Error> {
+    let writer = database.writer();
+    let mut transaction = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(from_sqlx)?;
+    let newest: Option<ChainRow> =
+        sqlx::query_as("SELECT * FROM audit_chains ORDER BY number DESC LIMIT 1")
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(from_sqlx)?;
+    let mut number = 1_i64;
+    if let Some(newest) = newest {
+        number = newest.number.saturating_add(1);
+        let last = last_entry(&mut *transaction, &newest.start.chain).await?;
+        start.predecessor = Some(Predecessor {
+            chain: newest.start.chain,
+            sequence: last.map(|(sequence, _)| sequence),
+            head: last.map_or_else(|| chain::genesis(&newest.start), |(_, head)| head),
+        });
+    }
+    let before = start.predecessor.as_ref();
+    sqlx::query(
+        "INSERT INTO audit_chains (number, chain, environment, node, started_at, predecessor,
+                                   predecessor_sequence, predecessor_head)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )
+    .bind(number)
+    .bind(start.chain.as_slice())
+    .bind(&start.environment)
+    .bind(&start.node)
+    .bind(start.started_at.0)
+    .bind(before.map(|before| before.chain.to_vec()))
+    .bind(
+        before
+            .and_then(|before| before.sequence)
+            .map(signed)
+            .transpose()?,
+    )
+    .bind(before.map(|before| before.head.to_vec()))
+    .execute(&mut *transaction)
+    .await
+    .map_err(from_sqlx)?;
+    transaction.commit().await.map_err(from_sqlx)?;
+    Ok(start)
+}
+
+/// Writes entries in one durable transaction.
+pub(super) async fn insert_entries(
+    database: &Database,
+    entries: &[(AuditPosition, &AuditEvent)],
+) -> Result<(), Error> {
+    let writer = database.writer();
+    let mut transaction = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(from_sqlx)?;
+    for (position, event) in entries {
+        sqlx::query(
+            "INSERT INTO audit_entries (chain, sequence, at, actor, action, purpose, environment,
+                                        wallet, record, request_id, outcome, detail, head)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )
+        .bind(position.chain.as_slice())
+        .bind(signed(position.sequence)?)
+        .bind(event.at.0)
+        .bind(&event.actor)
+        .bind(&event.action)
+        .bind(&event.purpose)
+        .bind(&event.environment)
+        .bind(&event.wallet)
+        .bind(&event.record)
+        .bind(&event.request_id)
+        .bind(event.outcome.as_str())
+        .bind(&event.detail)
+        .bind(position.head.as_slice())
+        .execute(&mut *transaction)
+        .await
+        .map_err(from_sqlx)?;
+    }
+    transaction.commit().await.map_err(from_sqlx)
+}

@@ -1,0 +1,247 @@
+//! Verifying an audit log offline: any edit or removal in the middle is found; the end of a chain
+//! is only proven with an anchor kept elsewhere (custody rule 27).
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+
+use super::AuditPosition;
+use super::chain::{self, ChainStart};
+use super::sqlite::{ChainRow, chains, entries_from};
+use crate::Error;
+use crate::store::sqlite::from_sqlx;
+
+/// Rows read at a time.
+const PAGE: u32 = 1000;
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The chain.
+    pub chain: [u8; 16],
+    /// The entry, where it is one.
+    pub sequence: Option<u64>,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+/// What can be said of the end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TailProof {
+    /// No anchor was given: entries may be missing from the end of any chain.
+    Unproven,
+    /// The log goes at least as far as the anchor, unchanged.
+    ProvenTo {
+        /// The anchor's entry.
+        sequence: u64,
+    },
+    /// The anchor does not fit: the log was cut or rewritten.
+    Broken,
+}
+
+/// What the log is found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How many chains it has.
+    pub chains: u64,
+    /// How many entries.
+    pub entries: u64,
+    /// What is wrong; empty when every chain is whole.
+    pub problems: Vec<Problem>,
+    /// What can be said of its end.
+    pub tail: TailProof,
+}
+
+impl Report {
+    /// Whether nothing is wrong, as far as can be told.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.tail != TailProof::Broken
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.is_sound() { "sound" } else { "BROKEN" };
+        write!(
+            f,
+            "{verdict}: {} chains, {} entries; ",
+            self.chains, self.entries
+        )?;
+        match self.tail {
+            TailProof::Unproven => f.write_str("tail unproven (no anchor)")?,
+            TailProof::ProvenTo { sequence } => write!(f, "proven to entry {sequence}")?,
+            TailProof::Broken => f.write_str("does not reach its anchor")?,
+        }
+        for problem in &self.problems {
+            write!(f, "\n  chain {}", hex::encode(problem.chain))?;
+            if let Some(sequence) = problem.sequence {
+                write!(f, " entry {sequence}")?;
+            }
+            write!(f, ": {}", problem.what)?;
+        }
+        Ok(())
+    }
+}
+
+/// Verifies the log in the SQLite file at `path`, which may be a copy. `anchor` is a position some
+/// reply once gave and that was kept elsewhere.
+///
+/// # Errors
+/// When the file cannot be read as an audit log at all.
+pub async fn verify(path: &Path, anchor: Option<&AuditPosition>) -> Result<Report, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .pragma("trusted_schema", "OFF")
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(options).await.map_err(from_sqlx)?;
+    let report = Verifier::new(anchor).run(&pool).await;
+    pool.close().await;
+    report
+}
+
+struct Verifier<'a> {
+    anchor: Option<&'a AuditPosition>,
+    anchor_found: bool,
+    report: Report,
+    /// The chain before, and every hash of it that a later chain may name: by sequence, with `None`
+    /// for its genesis.
+    before: Option<Walked>,
+}
+
+/// A chain already walked.
+struct Walked {
+    chain: [u8; 16],
+    heads: BTreeMap<Option<u64>, [u8; 32]>,
+}
+
+impl<'a> Verifier<'a> {
+    const fn new(anchor: Option<&'a AuditPosition>) -> Self {
+        let report = Report {
+            chains: 0,
+            entries: 0,
+            problems: Vec::new(),
+            tail: TailProof::Unproven,
+        };
+        Self {
+            anchor,
+            anchor_found: false,
+            report,
+            before: None,
+        }
+    }
+
+    async fn run(mut self, pool: &SqlitePool) -> Result<Report, Error> {
+        let mut number = i64::MIN;
+        loop {
+            let page = chains(pool, number, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            number = last.number;
+            for row in &page {
+                self.walk(pool, row).await?;
+            }
+        }
+        self.find_orphans(pool).await?;
+        self.report.tail = match self.anchor {
+            None => TailProof::Unproven,
+            Some(anchor) if self.anchor_found => TailProof::ProvenTo {
+                sequence: anchor.sequence,
+            },
+            Some(_) => TailProof::Broken,
+        };
+        Ok(self.report)
+    }
+
+    fn problem(&mut self, chain: [u8; 16], sequence: Option<u64>, what: &'static str) {
+        self.report.problems.push(Problem {
+            chain,
+            sequence,
+            what,
+        });
+    }
+
+    async fn walk(&mut self, pool: &SqlitePool, row: &ChainRow) -> Result<(), Error> {
+        let chain = row.start.chain;
+        self.report.chains = self.report.chains.saturating_add(1);
+        self.check_join(&row.start);
+        let mut head = chain::genesis(&row.start);
+        let mut heads = BTreeMap::from([(None, head)]);
+        let mut next = 0_u64;
+        loop {
+            let page = entries_from(pool, &chain, next, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in page {
+                if entry.sequence != next {
+                    self.problem(chain, Some(next), "missing");
+                }
+                let found = entry.event.as_ref();
+                let computed = found.map(|event| chain::next(chain, entry.sequence, &head, event));
+                if computed.is_none_or(|computed| computed.head != entry.head) {
+                    self.problem(
+                        chain,
+                        Some(entry.sequence),
+                        "changed, or cut off from before",
+                    );
+                }
+                // Goes on from what is written, so that one edit is reported once.
+                head = entry.head;
+                heads.insert(Some(entry.sequence), head);
+                self.check_anchor(chain, entry.sequence, &head);
+                self.report.entries = self.report.entries.saturating_add(1);
+                next = entry.sequence.saturating_add(1);
+            }
+        }
+        self.before = Some(Walked { chain, heads });
+        Ok(())
+    }
+
+    /// A chain must name the chain before it, at a hash that one really had.
+    fn check_join(&mut self, start: &ChainStart) {
+        let fits = match (&self.before, &start.predecessor) {
+            (None, None) => true,
+            (Some(walked), Some(named)) => {
+                walked.chain == named.chain
+                    && walked.heads.get(&named.sequence) == Some(&named.head)
+            }
+            _ => false,
+        };
+        if !fits {
+            self.problem(
+                start.chain,
+                None,
+                "the chain before it is missing, cut or changed",
+            );
+        }
+    }
+
+    fn check_anchor(&mut self, chain: [u8; 16], sequence: u64, head: &[u8; 32]) {
+        if let Some(anchor) = self.anchor
+            && (anchor.chain, anchor.sequence) == (chain, sequence)
+            && anchor.head == *head
+        {
+            self.anchor_found = true;
+        }
+    }
+
+    /// Entries whose chain has no row.
+    async fn find_orphans(&mut self, pool: &SqlitePool) -> Result<(), Error> {
+        let orphans: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT DISTINCT chain FROM audit_entries
+             WHERE chain NOT IN (SELECT chain FROM audit_chains) LIMIT 100",
+        )
+        .fetch_all(pool)
+        .await
+        .map_err(from_sqlx)?;
+        for orphan in orphans {
+            let chain = <[u8; 16]>::try_from(orphan.as_slice()).unwrap_or_default();
+            self.problem(chain, None, "its beginning is missing");
+        }
+        Ok(())
+    }
+}

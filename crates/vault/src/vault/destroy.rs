@@ -1,0 +1,48 @@
+//! Crypto-shredding: the wrapped keys go first, then the record.
+
+use halfkey_core::crash_point;
+
+use super::Vault;
+use crate::tombstone::tombstone;
+use crate::{Access, Error, Expect, RecordName, Rev};
+
+impl Vault {
+    /// Destroys a record: overwrites it with a tombstone, so that its wrapped keys are gone even if
+    /// the removal never happens, then removes it. Needs the rights to get, put and destroy. A
+    /// record left as a tombstone by a crash is destroyed by calling again.
+    ///
+    /// Copies in backups of the store are not reached: there the record stays, sealed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] when another writer came between,
+    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the store's.
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %name))]
+    pub async fn destroy(&self, name: &RecordName, access: &Access) -> Result<(), Error> {
+        let trail = self.trail("destroy", name.to_string(), None, access);
+        let found = trail
+            .conclude(self.find_for_destruction(name).await)
+            .await?;
+        match self.shred(name, found).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(trail.refused(error).await),
+        }
+    }
+
+    async fn find_for_destruction(&self, name: &RecordName) -> Result<Rev, Error> {
+        self.destroy_right()?;
+        self.put_right()?;
+        let stored = self.get_right()?.get(name).await?;
+        stored
+            .map(|stored| stored.rev)
+            .ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    async fn shred(&self, name: &RecordName, found: Rev) -> Result<(), Error> {
+        let rev = self
+            .put_right()?
+            .put(name, tombstone(), Expect::Rev(found))
+            .await?;
+        crash_point("vault.destroy.shredded");
+        self.destroy_right()?.destroy(name, Expect::Rev(rev)).await
+    }
+}

@@ -1,0 +1,232 @@
+//! Opening: always by a real unwrap, past every cache (custody rule 7).
+
+use halfkey_core::SecretBytes;
+
+use super::Vault;
+use crate::envelope::{self, OpenError};
+use crate::{Access, BindCtx, Dek, Error, RecordName, SealedRecord, Versioned};
+
+impl Vault {
+    /// Opens by a real unwrap. The audit event is durable before the plaintext is returned.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the record is damaged or was sealed for another context,
+    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the KEK provider's.
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %ctx))]
+    pub async fn open(
+        &self,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+        access: &Access,
+    ) -> Result<SecretBytes, Error> {
+        let name = ctx.to_string();
+        let opened = self.open_by_unwrap(&name, ctx, record).await;
+        self.trail("open", name, Some(ctx), access)
+            .conclude(opened)
+            .await
+    }
+
+    /// Reads past every cache and opens by a real unwrap.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and as [`Self::open`].
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %name))]
+    pub async fn load(
+        &self,
+        name: &RecordName,
+        ctx: &BindCtx,
+        access: &Access,
+    ) -> Result<Versioned<SecretBytes>, Error> {
+        let loaded = self.fetch_and_open(name, ctx).await;
+        self.trail("load", name.to_string(), Some(ctx), access)
+            .conclude(loaded)
+            .await
+    }
+
+    async fn fetch_and_open(
+        &self,
+        name: &RecordName,
+        ctx: &BindCtx,
+    ) -> Result<Versioned<SecretBytes>, Error> {
+        self.unwrap_right()?;
+        let stored = self.get_right()?.get(name).await?;
+        let stored = stored.ok_or_else(|| Error::NotFound(name.to_string()))?;
+        let record = SealedRecord::from_bytes(&stored.value)
+            .map_err(|why| Error::corrupt(name.as_str(), why))?;
+        let value = self.open_by_unwrap(name.as_str(), ctx, &record).await?;
+        Ok(Versioned {
+            value,
+            rev: stored.rev,
+        })
+    }
+
+    /// Tries each wrapped key in order; the first that unwraps to the committed key decides.
+    async fn open_by_unwrap(
+        &self,
+        name: &str,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+    ) -> Result<SecretBytes, Error> {
+        let unwrap = self.unwrap_right()?;
+        let mut failure = None;
+        for wrapped in record.parts().wraps {
+            let opened = match unwrap.unwrap(ctx, &wrapped).await {
+                Ok(dek) => open_with_key(name, ctx, record, &dek),
+                // A provider knows the wrap, not the record's name.
+                Err(Error::Corrupt { why, .. }) => Err(Error::corrupt(name, why)),
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(plaintext) => return Ok(plaintext),
+                Err(error) => failure = Some(worse(failure, error)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::corrupt(name, "it has no wrapped key")))
+    }
+}
+
+/// Opens with a data key at hand.
+pub(super) fn open_with_key(
+    name: &str,
+    ctx: &BindCtx,
+    record: &SealedRecord,
+    dek: &Dek,
+) -> Result<SecretBytes, Error> {
+    let parts = record.parts();
+    envelope::open_body(dek, &parts.header, ctx, parts.body).map_err(|error| match error {
+        OpenError::Rejected(why) => Error::corrupt(name, why),
+        OpenError::Failed(error) => error,
+    })
+}
+
+/// Of two failures, the one that says less about the record: an unreachable provider must not make
+/// a sound record look damaged.
+fn worse(earlier: Option<Error>, later: Error) -> Error {
+    match (earlier, later) {
+        (Some(earlier), Error::Corrupt { .. }) => earlier,
+        (_, later) => later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use halfkey_core::{RequestId, SecretBytes, SystemClock};
+
+    use super::*;
+    use crate::audit::memory::MemoryAudit;
+    use crate::conformance::sample::ctx;
+    use crate::kms::memory::MemoryKek;
+    use crate::vault::seal::seal_with;
+    use crate::{Purpose, UnwrapKey, VaultParts, WrapKey, Wrapped};
+
+    fn access() -> Access {
+        let request_id = RequestId::from_bytes([0; 16]);
+        Access {
+            actor: "t".to_owned(),
+            purpose: Purpose::Sign,
+            request_id,
+        }
+    }
+
+    fn vault(unwrap: Arc<dyn UnwrapKey>) -> Vault {
+        Vault::new(VaultParts {
+            wrap: None,
+            unwrap: Some(unwrap),
+            put: None,
+            get: None,
+            list: None,
+            destroy: None,
+            audit: Arc::new(MemoryAudit::default()),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// A record of `dek` with the wraps given.
+    fn record(dek: &Dek, wraps: &[Wrapped]) -> SealedRecord {
+        let (header, body) = seal_with(dek, [1; 32], [2; 12], &ctx(), b"plain").unwrap();
+        SealedRecord::assemble(&header, wraps, &body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn any_of_several_wraps_opens() {
+        let (ours, other) = (MemoryKek::new("a").unwrap(), MemoryKek::new("b").unwrap());
+        let dek = Dek::generate().unwrap();
+        let foreign = other.wrap(&ctx(), &dek).await.unwrap();
+        let own = ours.wrap(&ctx(), &dek).await.unwrap();
+        let vault = vault(Arc::new(ours));
+        for wraps in [
+            vec![own.clone()],
+            vec![foreign.clone(), own.clone()],
+            vec![own, foreign],
+        ] {
+            let opened = vault
+                .open(&ctx(), &record(&dek, &wraps), &access())
+                .await
+                .unwrap();
+            assert_eq!(opened, SecretBytes::new(b"plain".to_vec()));
+        }
+    }
+
+    /// A wrap of another data key under the right KEK and context: the commitment refuses it.
+    #[tokio::test]
+    async fn open_rejects_a_wrap_of_another_data_key() {
+        let kek = MemoryKek::new("a").unwrap();
+        let (dek, other) = (Dek::generate().unwrap(), Dek::generate().unwrap());
+        let wrong = kek.wrap(&ctx(), &other).await.unwrap();
+        let opened = vault(Arc::new(kek))
+            .open(&ctx(), &record(&dek, &[wrong]), &access())
+            .await;
+        match opened {
+            Err(Error::Corrupt { why, .. }) => assert!(why.contains("data key"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A KMS that cannot be reached.
+    struct Down;
+
+    #[async_trait]
+    impl UnwrapKey for Down {
+        async fn unwrap(&self, _ctx: &BindCtx, wrapped: &Wrapped) -> Result<Dek, Error> {
+            if wrapped.kek_uri == "memory:down" {
+                return Err(Error::Backend {
+                    message: "down".to_owned(),
+                    temporary: true,
+                });
+            }
+            Err(Error::corrupt("x", "another KEK"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kms_that_is_down_does_not_make_the_record_look_damaged() {
+        let kek = MemoryKek::new("down").unwrap();
+        let dek = Dek::generate().unwrap();
+        let unreachable = kek.wrap(&ctx(), &dek).await.unwrap();
+        let foreign = MemoryKek::new("b")
+            .unwrap()
+            .wrap(&ctx(), &dek)
+            .await
+            .unwrap();
+        let vault = vault(Arc::new(Down));
+        for wraps in [
+            vec![unreachable.clone(), foreign.clone()],
+            vec![foreign, unreachable],
+        ] {
+            let opened = vault.open(&ctx(), &record(&dek, &wraps), &access()).await;
+            assert!(
+                matches!(
+                    opened,
+                    Err(Error::Backend {
+                        temporary: true,
+                        ..
+                    })
+                ),
+                "{opened:?}"
+            );
+        }
+    }
+}

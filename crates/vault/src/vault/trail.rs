@@ -1,0 +1,87 @@
+//! The audit events of one operation.
+
+use super::Vault;
+use crate::{Access, AuditEvent, AuditOutcome, BindCtx, Error};
+
+/// One operation on its way past the audit sink.
+pub(super) struct Trail<'a> {
+    vault: &'a Vault,
+    access: &'a Access,
+    action: &'static str,
+    record: String,
+    environment: String,
+    wallet: String,
+}
+
+impl Vault {
+    /// The trail of `action` on `record`; `ctx` where one is known.
+    pub(super) fn trail<'a>(
+        &'a self,
+        action: &'static str,
+        record: String,
+        ctx: Option<&BindCtx>,
+        access: &'a Access,
+    ) -> Trail<'a> {
+        Trail {
+            vault: self,
+            access,
+            action,
+            record,
+            environment: ctx
+                .map(|ctx| ctx.environment.to_string())
+                .unwrap_or_default(),
+            wallet: ctx.map(|ctx| ctx.wallet.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Trail<'_> {
+    /// Records that the operation is about to be granted. Nothing may be given out before this
+    /// returns.
+    pub(super) async fn granted(&self) -> Result<(), Error> {
+        self.append(AuditOutcome::Granted, String::new()).await
+    }
+
+    /// Records a refusal and gives back the error to return. An audit sink that fails comes first,
+    /// but the refusal is still named.
+    pub(super) async fn refused(&self, error: Error) -> Error {
+        match self.append(AuditOutcome::Refused, error.to_string()).await {
+            Ok(()) => error,
+            Err(Error::AuditUnavailable(why)) => {
+                Error::AuditUnavailable(format!("{why}; besides: {error}"))
+            }
+            Err(other) => other,
+        }
+    }
+
+    /// Records how it ended; a value leaves only after its event is durable.
+    pub(super) async fn conclude<T: Send>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Ok(value) => {
+                self.granted().await?;
+                Ok(value)
+            }
+            Err(error) => Err(self.refused(error).await),
+        }
+    }
+
+    async fn append(&self, outcome: AuditOutcome, detail: String) -> Result<(), Error> {
+        let event = AuditEvent {
+            at: self.vault.parts.clock.now(),
+            actor: self.access.actor.clone(),
+            action: self.action.to_owned(),
+            purpose: self.access.purpose.as_str().to_owned(),
+            environment: self.environment.clone(),
+            wallet: self.wallet.clone(),
+            record: self.record.clone(),
+            request_id: self.access.request_id.to_string(),
+            outcome,
+            detail,
+        };
+        match self.vault.parts.audit.append(event).await {
+            Ok(_) => Ok(()),
+            Err(error @ Error::AuditUnavailable(_)) => Err(error),
+            Err(other) => Err(Error::AuditUnavailable(other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which tests ran against which real part.
+
+use std::collections::BTreeSet;
+
+use super::report::TestReport;
+
+/// A part: how it is shown, and how a test's path or the ledger names it.
+const PARTS: [(&str, &[&str]); 9] = [
+    ("anvil", &["anvil"]),
+    ("LiteSVM", &["litesvm"]),
+    ("SQLite", &["sqlite"]),
+    ("eth-account", &["eth_account"]),
+    ("solders", &["solders"]),
+    ("ethers", &["ethers"]),
+    ("cast", &["cast"]),
+    ("record judge (Python)", &["judge"]),
+    ("killed processes", &["process", "crash"]),
+];
+
+/// Per part, how many tests that passed used it: those that said so in the ledger, and those that
+/// live in a module named after it.
+pub(super) fn count(report: &TestReport) -> Vec<(&'static str, usize)> {
+    PARTS
+        .iter()
+        .map(|(shown, keys)| (*shown, tests_of(report, keys).len()))
+        .collect()
+}
+
+fn tests_of<'a>(report: &'a TestReport, keys: &[&str]) -> BTreeSet<&'a str> {
+    let passed: BTreeSet<&str> = report.passed.iter().map(String::as_str).collect();
+    let in_module = |name: &&str| name.split("::").any(|word| keys.contains(&word));
+    let said = report.used.lines().filter_map(|line| {
+        let (used, test) = line.split_once('\t')?;
+        let used = used.replace('-', "_");
+        (keys.contains(&used.as_str()) && passed.contains(test)).then_some(test)
+    });
+    passed
+        .iter()
+        .copied()
+        .filter(in_module)
+        .chain(said)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_each_test_once_and_only_when_it_passed() {
+        let mut report = TestReport::default();
+        for line in [
+            "test anvil::a ... ok",
+            "test flow::b ... ok",
+            "test flow::c ... FAILED",
+            "test canvil::d ... ok",
+        ] {
+            report.take(line);
+        }
+        report.used =
+            "anvil\tanvil::a\nanvil\tflow::b\nanvil\tflow::c\neth-account\tflow::b\n".to_owned();
+        let counts = count(&report);
+        assert!(counts.contains(&("anvil", 2)));
+        assert!(counts.contains(&("eth-account", 1)));
+        assert!(counts.contains(&("LiteSVM", 0)));
+    }
+}
