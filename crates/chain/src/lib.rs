@@ -1,10 +1,25 @@
-//! Addresses, signing payloads, transaction decoding and digests. No keys, no I/O.
+//! Addresses, signing payloads, transaction decoding and digests of the chains a wallet can be on.
+//! No keys, no I/O.
+//!
+//! Both halves run this code. The customer's half builds the wire form with [`wire_payload`]; the
+//! provider's half decides from the bytes with [`classify`] what they are and recomputes what the
+//! engine signs, so that a claimed digest is never trusted (custody rule 19).
 
+pub mod address;
+mod bytes;
+mod context;
 pub mod evm;
+pub mod signature;
 pub mod svm;
+pub mod wire_payload;
 
 use halfkey_core::wire::Operation;
 use halfkey_core::{ChainName, SigningInput};
+
+pub use address::{address, canonical_address};
+pub use bytes::MAX_PAYLOAD_BYTES;
+pub use signature::{signature_text, verify_signature};
+pub use wire_payload::WirePayload;
 
 /// What is to be signed, as decided from the bytes (custody rule 19).
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +30,8 @@ pub struct SigningRequest {
     pub operation: Operation,
     /// What the engine signs, recomputed here from the bytes.
     pub input: SigningInput,
-    /// The decoded content for people, policies and the activity log; nothing secret.
+    /// The decoded content for people, policies and the activity log; nothing secret. It shows only
+    /// what the signature covers, and `kind` repeats the operation's name.
     pub summary: serde_json::Value,
 }
 
@@ -35,6 +51,9 @@ pub enum Error {
     /// Not an address of that chain.
     #[error("not an address of this chain")]
     Address,
+    /// A signature that is not one of this address over this input.
+    #[error("signature: {0}")]
+    Signature(&'static str),
 }
 
 /// Decides what `message` (in the wire's encoding, see `SignMessageRequest`) is, under the wallet's
@@ -43,26 +62,14 @@ pub enum Error {
 /// # Errors
 /// See [`Error`]. Bytes without a meaning are no error: they come back as [`Operation::Blind`].
 pub fn classify(
-    _chain: ChainName,
-    _message: &str,
-    _is_formatted: bool,
-    _context: Option<&serde_json::Value>,
+    chain: ChainName,
+    message: &str,
+    is_formatted: bool,
+    context: Option<&serde_json::Value>,
 ) -> Result<SigningRequest, Error> {
-    todo!()
-}
-
-/// The address of an account public key in its chain's display form (EIP-55; base58).
-///
-/// # Errors
-/// When the key is not one of that chain's.
-pub fn address(_chain: ChainName, _public_key: &[u8]) -> Result<String, Error> {
-    todo!()
-}
-
-/// The form of an address that names records: EVM lower case, SVM unchanged.
-///
-/// # Errors
-/// When it is not an address of that chain (EVM: 0x and 40 digits; mixed case must match EIP-55).
-pub fn canonical_address(_chain: ChainName, _address: &str) -> Result<String, Error> {
-    todo!()
+    match chain {
+        ChainName::Evm => evm::classify(message, is_formatted, context),
+        ChainName::Svm => svm::classify(message, is_formatted, context),
+        _ => Err(Error::Refused("this chain is not supported".into())),
+    }
 }

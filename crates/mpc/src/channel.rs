@@ -78,9 +78,8 @@ impl ChannelKey {
     /// HMAC-SHA256 over (domain, session, step, direction, payload). The session is a hash of
     /// everything else that both sides must agree on.
     fn tag(&self, session: &[u8; 32], step: Step, ends: Ends, payload: &[u8]) -> [u8; TAG_LEN] {
-        let mut mac = match Hmac::<Sha256>::new_from_slice(&self.0) {
-            Ok(mac) => mac,
-            Err(_) => return [0; TAG_LEN], // HMAC takes keys of every length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            return [0; TAG_LEN]; // HMAC takes keys of every length.
         };
         absorb(&mut mac, MAC_DOMAIN);
         absorb(&mut mac, session);

@@ -6,6 +6,10 @@ pub mod error;
 pub mod keygen;
 pub mod share;
 pub mod sign;
+#[cfg(feature = "simulate")]
+pub mod simulate;
+#[cfg(feature = "test-shares")]
+pub mod test_shares;
 
 mod channel;
 mod codec;

@@ -1,1 +1,63 @@
-//! Placeholder.
+//! The customer's half of Halfkey: stateless wallet clients, and the [`WalletStore`] that keeps
+//! their state.
+//!
+//! The clients hold no wallet state between calls: every operation takes [`WalletProperties`] and
+//! [`ServerKeyShare`]s and gives them back. [`WalletStore`] (feature `vault`, on by default) puts
+//! the storage tiers underneath: it creates wallets atomically and signs by address.
+//!
+//! Messages between the customer's own two parties of a `TWO_OF_THREE` wallet never leave the
+//! process (custody rule 1); every signature is verified against the wallet's address before it is
+//! returned.
+
+mod ceremony;
+mod client;
+mod error;
+mod evm;
+mod identity;
+mod keygen;
+mod lock_token;
+mod opts;
+mod pending_wallet;
+mod prove;
+mod seal_hint;
+mod sign;
+mod svm;
+mod transport;
+
+#[cfg(feature = "alloy")]
+mod alloy_signer;
+#[cfg(feature = "vault")]
+mod store;
+
+#[cfg(feature = "alloy")]
+pub use alloy_signer::AlloySigner;
+#[cfg(feature = "vault")]
+pub use store::{
+    PendingEntry, ResumeTarget, Resumed, Settled, StoreOptions, StoredWallet, WalletStore,
+    WalletView,
+};
+
+pub use client::WalletClient;
+pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
+pub use evm::EvmWalletClient;
+pub use identity::{ProviderIdentity, fingerprint};
+pub use keygen::CreateOptions;
+pub use lock_token::LockToken;
+pub use opts::{BodyFormat, Timeouts, WalletClientOpts};
+pub use pending_wallet::PendingWallet;
+pub use seal_hint::SealHint;
+pub use svm::SvmWalletClient;
+
+pub use alloy_consensus;
+pub use alloy_dyn_abi;
+pub use alloy_eips;
+pub use alloy_primitives;
+pub use halfkey_core::wire::{AttemptReply, AttemptState, ListReply, WalletState, WalletSummary};
+pub use halfkey_core::{
+    AttemptId, BackupLocation, BackupLocationInfo, ChainName, CustodyOrigin, EnvironmentId, Fault,
+    Generation, KeyShareBackupInfo, PartyIndex, ServerKeyShare, ThresholdSignatureScheme, Variant,
+    WalletId, WalletProperties,
+};
+
+/// The result of this crate's operations.
+pub type Result<T> = core::result::Result<T, Error>;

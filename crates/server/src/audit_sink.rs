@@ -71,9 +71,9 @@ impl DbSink {
             AuditOutcome::Refused => format!("share.{}.refused", event.action),
         };
         let activity = tx.record(&entry_of(event, &kind)).await?;
-        crate::crash_point::crash_point("audit.before-commit");
+        halfkey_core::crash_point("audit.before-commit");
         tx.commit().await?;
-        crate::crash_point::crash_point("audit.after-commit");
+        halfkey_core::crash_point("audit.after-commit");
         if wants_slot && self.slot.is_some() {
             self.set_taken(Ok(()));
         }

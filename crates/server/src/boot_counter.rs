@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::crash_point::crash_point;
+use halfkey_core::crash_point;
 use crate::db::boots::{self, Meta};
 use crate::db::locks::{self, LockKind};
 use crate::db::{BootKind, Db, Entry, Tx, activities, slots};

@@ -94,10 +94,6 @@ impl Db {
         &self.boot
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
     /// For queries outside a write transaction.
     pub(crate) const fn read(&self) -> &SqlitePool {
         &self.read

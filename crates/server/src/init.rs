@@ -70,6 +70,7 @@ async fn init_environment(
     let mut conn = db.read().acquire().await?;
     let known = environments::all(&mut conn).await?;
     drop(conn);
+    let is_first = known.is_empty();
     let wanted = options.environment.as_ref();
     let found =
         known.into_iter().find(|row| wanted.is_none_or(|wanted| *wanted == row.environment));
@@ -89,7 +90,10 @@ async fn init_environment(
     let identity_key = identity_from(&identity)?.verifying_key().to_bytes();
     let mut token = None;
     if found.is_none() {
-        keys.load_or_create(OwnSecret::Session, sink as Arc<_>).await?;
+        // Session tokens of every environment are authenticated by one key, kept with the first.
+        if is_first {
+            keys.load_or_create(OwnSecret::Session, sink as Arc<_>).await?;
+        }
         token = Some(register(db, &environment, identity_key, options).await?);
     } else if found.is_some_and(|row| row.identity_key != identity_key) {
         return Err(Error::Caller("the identity key is not the one this database knows"));

@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The provider's half of Halfkey: HTTP API, authentication, ceremonies, sealed server shares and
+//! the activity chain.
+//!
+//! [`init`] makes a provider in a directory, [`tokens`] manages its API tokens, [`Server::start`]
+//! serves it, [`activity::verify`] checks its log. Nothing a caller sends is trusted: the operation
+//! is decided from the bytes, digests are recomputed, and every share is opened past every cache
+//! with an audit event in between.
+
+pub mod activity;
+mod api_error;
+mod app;
+mod audit_sink;
+mod auth;
+mod boot_counter;
+mod ceremony;
+mod config;
+mod db;
+mod environment_keys;
+mod error;
+mod ids;
+mod init;
+mod metrics;
+mod net;
+mod provider_dir;
+mod routes;
+mod server;
+mod session;
+mod token_text;
+pub mod tokens;
+mod web;
+
+pub use config::{Config, Limits, Tls};
+pub use error::Error;
+pub use ids::TokenId;
+pub use init::{InitOptions, InitOutcome, init};
+pub use server::{RunningServer, Server};

@@ -53,6 +53,14 @@ struct StoredRef<'a> {
     mul_receivers: &'a BTreeMap<engine::PartyIndex, MulReceiver<Secp256k1>>,
 }
 
+#[cfg(feature = "test-shares")]
+impl EcdsaShare {
+    /// The secret scalars of root and account.
+    pub(crate) const fn scalars(&self) -> [&Scalar; 2] {
+        [&self.root.poly_point, &self.account.poly_point]
+    }
+}
+
 impl EcdsaShare {
     /// The share that keygen ends with.
     pub(crate) fn from_keygen(
@@ -153,6 +161,10 @@ impl Stored {
         for (index, share) in core::mem::take(&mut self.verifying_shares) {
             verifying_shares.insert(PartyIndex::try_from(index).map_err(|_| DAMAGED)?, share);
         }
+        #[expect(
+            clippy::arithmetic_side_effects,
+            reason = "group arithmetic does not overflow"
+        )]
         let own_point = (ProjectivePoint::GENERATOR * self.poly_point).to_affine();
         let fits = verifying_shares.keys().eq(PartyIndex::all(scheme))
             && verifying_shares.get(&own) == Some(&own_point)

@@ -52,7 +52,7 @@ impl Ed25519Signing<'_> {
     pub(crate) fn respond(&self, payload: &[u8], rng: &mut BoxRng) -> Result<Vec<u8>, Error> {
         let theirs = self.commitments(&self.decode(payload)?)?;
         let (nonces, commitments) = round1::commit(self.share.key.signing_share(), rng);
-        let package = self.package(commitments, theirs)?;
+        let package = self.package(&commitments, &theirs)?;
         let share = round2::sign(&package, &nonces, &self.share.key)
             .map_err(|_| self.refused("nonce commitments"))?;
         drop(nonces);
@@ -74,7 +74,7 @@ impl Ed25519Signing<'_> {
         let their_share = SignatureShare::deserialize(&response.signature_share)
             .map_err(|_| self.refused("signature share out of range"))?;
         let own_commitments = SigningCommitments::from(&state.nonces);
-        let package = self.package(own_commitments, theirs)?;
+        let package = self.package(&own_commitments, &theirs)?;
         let own_share = round2::sign(&package, &state.nonces, &self.share.key)
             .map_err(|_| self.refused("nonce commitments"))?;
         drop(state);
@@ -134,12 +134,12 @@ impl Ed25519Signing<'_> {
 
     fn package(
         &self,
-        own: SigningCommitments,
-        theirs: SigningCommitments,
+        own: &SigningCommitments,
+        theirs: &SigningCommitments,
     ) -> Result<SigningPackage, Error> {
         let commitments = BTreeMap::from([
-            (identifier(self.own)?, own),
-            (identifier(self.counterparty)?, theirs),
+            (identifier(self.own)?, *own),
+            (identifier(self.counterparty)?, *theirs),
         ]);
         Ok(SigningPackage::new(commitments, self.message))
     }

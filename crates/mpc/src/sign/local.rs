@@ -21,7 +21,7 @@ pub fn local_pair(
     second: Arc<KeyShare>,
     ceremony: CeremonyId,
     operation: Operation,
-    input: SigningInput,
+    input: &SigningInput,
     rng: impl RngCore + CryptoRng + Send + 'static,
 ) -> Result<Signature, Error> {
     let params = |counterparty| SignParams {

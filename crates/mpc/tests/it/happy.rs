@@ -108,7 +108,7 @@ fn makes_keys_that_sign(key_type: KeyType, scheme: ThresholdSignatureScheme) {
         let input = input_for(&provider);
         let [one, two] = pair;
         let id = CeremonyId::from_bytes([5; 16]);
-        let signature = local_pair(one, two, id, Operation::Proof, input.clone(), rng(7)).unwrap();
+        let signature = local_pair(one, two, id, Operation::Proof, &input, rng(7)).unwrap();
         verify(&public_key, &input, &signature);
     }
 }
@@ -125,14 +125,14 @@ fn ecdsa_two_of_three() {
 
 #[test]
 fn ed25519_exportable() {
-    SCHEMES
-        .into_iter()
-        .for_each(|s| makes_keys_that_sign(KeyType::Ed25519Exportable, s));
+    for scheme in SCHEMES {
+        makes_keys_that_sign(KeyType::Ed25519Exportable, scheme);
+    }
 }
 
 #[test]
 fn ed25519_standard() {
-    SCHEMES
-        .into_iter()
-        .for_each(|s| makes_keys_that_sign(KeyType::Ed25519Standard, s));
+    for scheme in SCHEMES {
+        makes_keys_that_sign(KeyType::Ed25519Standard, scheme);
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run<T>(mut parties: BTreeMap<PartyIndex, Box<dyn Ceremony<Output =
         results: BTreeMap::new(),
         sent: Vec::new(),
     };
-    let mut delivered = 0;
+    let mut delivered = 0_usize;
     loop {
         for (index, party) in &mut parties {
             while !run.results.contains_key(index) {
@@ -70,8 +70,9 @@ pub(crate) fn run<T>(mut parties: BTreeMap<PartyIndex, Box<dyn Ceremony<Output =
         let Some(message) = run.sent.get(delivered).cloned() else {
             return run;
         };
-        delivered += 1;
-        let _ = parties.get_mut(&message.to).unwrap().message(&message);
+        delivered = delivered.saturating_add(1);
+        // What goes wrong is polled above.
+        parties.get_mut(&message.to).unwrap().message(&message).ok();
     }
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn keygen_parties(
     let provider = Keygen::provider(params.clone(), WALLET, &identity(), rng(seed)).unwrap();
     parties.insert(PartyIndex::PROVIDER, Box::new(provider));
     for party in PartyIndex::customers(params.scheme) {
-        let rng = rng(seed + u64::from(party.as_u8()));
+        let rng = rng(seed.wrapping_add(party.as_u8().into()));
         let customer =
             Keygen::customer(params.clone(), *party, &identity().verifying_key(), rng).unwrap();
         parties.insert(*party, Box::new(customer));

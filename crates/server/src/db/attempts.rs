@@ -13,7 +13,6 @@ use super::wallets::proof_text;
 #[derive(Debug, Clone)]
 pub(crate) struct AttemptRow {
     pub(crate) wallet: Option<WalletId>,
-    pub(crate) generation: Generation,
     /// Never `Unknown`.
     pub(crate) state: AttemptState,
     /// What the commit said, once there was one.
@@ -37,7 +36,6 @@ fn from_row(row: &SqliteRow) -> Result<AttemptRow, sqlx::Error> {
     };
     Ok(AttemptRow {
         wallet: optional_bytes(row, "wallet_id")?.map(WalletId::from_bytes),
-        generation: Generation(unsigned(row, "generation")?),
         state: match state {
             "staged" => AttemptState::Staged,
             "committed" => AttemptState::Committed,

@@ -1,7 +1,7 @@
 //! Environments: the tenants.
 
 use halfkey_core::EnvironmentId;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::Tx;
 use super::columns::{bytes, text};
@@ -46,20 +46,4 @@ pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRo
             })
         })
         .collect()
-}
-
-/// The environment called `name`, if there is one.
-pub(crate) async fn by_name(
-    conn: &mut SqliteConnection,
-    name: &str,
-) -> Result<Option<EnvironmentId>, sqlx::Error> {
-    let row = sqlx::query("SELECT environment FROM environments WHERE name = ? LIMIT 1")
-        .bind(name)
-        .fetch_optional(conn)
-        .await?;
-    row.map(|row| {
-        let id: &str = row.try_get("environment")?;
-        id.parse().map_err(|_| super::columns::bad_cell("environment"))
-    })
-    .transpose()
 }

@@ -63,13 +63,12 @@ pub(crate) async fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), sqlx::Er
     .map(drop)
 }
 
+/// The one query that does not name an environment: it is how a token's is found.
 pub(crate) async fn by_hash(
     conn: &mut SqliteConnection,
-    environment: &EnvironmentId,
     hash: &[u8; 32],
 ) -> Result<Option<TokenRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM api_tokens WHERE environment = ? AND token_hash = ?")
-        .bind(environment.as_str())
+    sqlx::query("SELECT * FROM api_tokens WHERE token_hash = ?")
         .bind(hash.as_slice())
         .fetch_optional(conn)
         .await?

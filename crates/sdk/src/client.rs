@@ -1,0 +1,194 @@
+//! The base client: who we are, who the provider is, and what is known about wallets.
+
+use core::fmt;
+use std::sync::Arc;
+
+use ed25519_dalek::VerifyingKey;
+use halfkey_core::wire::{AttemptReply, IdentityReply, ListReply, WalletReply, WalletSummary};
+use halfkey_core::{AttemptId, Clock, EnvironmentId, SecretString, WalletProperties};
+use tokio::sync::OnceCell;
+
+use crate::identity::{self, ProviderIdentity};
+use crate::opts::WalletClientOpts;
+use crate::transport::Transport;
+use crate::{LockToken, Result, sign};
+
+mod identify;
+mod requests;
+mod session;
+
+use session::Session;
+
+/// Authenticate once, then pass it around. Holds no wallet state. Clones share connections and
+/// session.
+#[derive(Clone)]
+pub struct WalletClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    environment: EnvironmentId,
+    transport: Transport,
+    session: Session,
+    configured_identity: Option<ProviderIdentity>,
+    identity: OnceCell<VerifyingKey>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for WalletClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WalletClient")
+            .field("environment_id", &self.inner.environment)
+            .field("is_authenticated", &self.is_authenticated())
+            .finish_non_exhaustive()
+    }
+}
+
+impl WalletClient {
+    /// A client that is not authenticated yet. Makes no connection.
+    ///
+    /// # Errors
+    /// [`crate::Error::InsecureUrl`] for plain HTTP to another machine;
+    /// [`crate::Error::InvalidArgument`] for anything else that cannot be read.
+    pub fn new(opts: WalletClientOpts) -> Result<Self> {
+        let environment: EnvironmentId = opts.environment_id.parse()?;
+        let configured = opts
+            .provider_identity
+            .as_deref()
+            .map(str::parse)
+            .transpose()?;
+        let transport = Transport::new(&opts)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                environment,
+                transport,
+                session: Session::default(),
+                configured_identity: configured,
+                identity: OnceCell::new(),
+                clock: opts.clock,
+            }),
+        })
+    }
+
+    /// Exchanges the API token for a short-lived session token, which is renewed by itself from
+    /// then on. The API token is kept in memory that is wiped on drop.
+    ///
+    /// # Errors
+    /// [`crate::Error::Authentication`] when the provider refuses the token.
+    #[tracing::instrument(level = "debug", skip_all, fields(environment = %self.inner.environment))]
+    pub async fn authenticate_api_token(&mut self, api_token: &str) -> Result<()> {
+        self.start_session(SecretString::from(api_token)).await
+    }
+
+    /// Whether a token was accepted.
+    pub fn is_authenticated(&self) -> bool {
+        self.inner.session.is_open()
+    }
+
+    /// The environment.
+    pub fn environment_id(&self) -> &str {
+        self.inner.environment.as_str()
+    }
+
+    pub(crate) fn environment(&self) -> &EnvironmentId {
+        &self.inner.environment
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.inner.clock.as_ref()
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.inner.transport
+    }
+
+    /// The identity of a wallet, by address.
+    ///
+    /// # Errors
+    /// [`crate::Error::WalletNotFound`] when this environment has no such wallet.
+    pub async fn fetch_wallet_metadata(&self, account_address: &str) -> Result<WalletProperties> {
+        let summary = self.lookup(account_address).await?;
+        let properties = WalletProperties::new(
+            summary.chain_name,
+            summary.wallet_id.to_string(),
+            summary.account_address,
+        )
+        .with_threshold(summary.threshold_signature_scheme);
+        Ok(match summary.derivation_path {
+            Some(path) => properties.with_derivation_path(path),
+            None => properties,
+        })
+    }
+
+    /// Everything the provider says about a wallet, by address: state, proof, custody origin,
+    /// generation.
+    ///
+    /// # Errors
+    /// [`crate::Error::WalletNotFound`] when this environment has no such wallet.
+    #[tracing::instrument(level = "debug", skip_all, fields(address = account_address))]
+    pub async fn lookup(&self, account_address: &str) -> Result<WalletSummary> {
+        let path = self.route(&["byWalletAddress", account_address])?;
+        let reply: WalletReply = self.get(&path).await.map_err(requests::no_wallet)?;
+        Ok(reply.summary)
+    }
+
+    /// One page of the environment's wallets, oldest first. `cursor` is the last page's
+    /// `next_cursor`; `limit` is the provider's default when absent.
+    ///
+    /// # Errors
+    /// As any call to the provider.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn list_wallets(
+        &self,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<ListReply> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(cursor) = cursor {
+            query.append_pair("cursor", cursor);
+        }
+        if let Some(limit) = limit {
+            query.append_pair("limit", &limit.to_string());
+        }
+        let route = self.environment_route("waas/wallets");
+        self.get(&format!("{route}?{}", query.finish())).await
+    }
+
+    /// Where an attempt stands, as the provider signed it (custody rules 6 and 17).
+    ///
+    /// # Errors
+    /// [`crate::Error::ProviderIdentityMismatch`] when the signature is not the provider's.
+    #[tracing::instrument(level = "debug", skip_all, fields(%attempt))]
+    pub async fn attempt(&self, attempt: AttemptId) -> Result<AttemptReply> {
+        let path = self.route(&["attempts", &attempt.to_string()])?;
+        let reply: AttemptReply = self.get(&path).await?;
+        let identity = self.provider_identity().await?;
+        identity::verify_attempt(&reply, attempt, &self.inner.environment, &identity)?;
+        Ok(reply)
+    }
+
+    /// The provider's identity key: the one configured or pinned, compared with what the provider
+    /// says where only a fingerprint is known.
+    ///
+    /// # Errors
+    /// [`crate::Error::ProviderIdentityRequired`] when none is configured,
+    /// [`crate::Error::ProviderIdentityMismatch`] when the provider has another one.
+    pub async fn provider_identity(&self) -> Result<VerifyingKey> {
+        self.inner
+            .identity
+            .get_or_try_init(|| self.find_identity())
+            .await
+            .copied()
+    }
+
+    async fn fetch_identity(&self) -> Result<VerifyingKey> {
+        let path = self.environment_route("identity");
+        let reply: IdentityReply = self.get_anonymous(&path).await?;
+        identity::reply_key(&reply)
+    }
+
+    /// Applies a lock that an earlier process was given (custody rule 13).
+    pub fn restore_lock(&self, token: &LockToken) {
+        sign::locks::lock(token);
+    }
+}

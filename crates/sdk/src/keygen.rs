@@ -1,0 +1,162 @@
+//! Keygen with the provider: all of the customer's parties in this process.
+
+use ed25519_dalek::VerifyingKey;
+use halfkey_core::random::os_rng;
+use halfkey_core::wire::{CeremonyOpen, CreateRequest, CreatedWallet};
+use halfkey_core::{
+    AttemptId, CeremonyId, ChainName, Generation, KeyType, PartyIndex, ShareSetId,
+    ThresholdSignatureScheme, Variant,
+};
+use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
+
+use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::transport::Retry;
+use crate::{Error, Result, WalletClient};
+use halfkey_core::crash_point::crash_point;
+
+/// What a caller may say about a create beyond chain and scheme.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOptions {
+    /// The same key names the same wallet for ever: a repeat never makes a second one (custody
+    /// rule 26). 1 to 128 printable characters. Drawn anew when absent.
+    pub idempotency_key: Option<String>,
+    /// How an Ed25519 key is made; ignored for EVM.
+    pub variant: Variant,
+}
+
+impl CreateOptions {
+    pub(crate) fn check(&self) -> Result<()> {
+        let bad = |key: &String| {
+            key.is_empty() || key.len() > 128 || !key.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if self.idempotency_key.as_ref().is_some_and(bad) {
+            return Err(Error::InvalidArgument(
+                "an idempotency key is 1 to 128 printable ASCII characters".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Makes a key and returns each customer party's share, in the order of the parties. The provider
+/// holds its half as staged; nothing is stored here and nothing is active yet.
+pub(crate) async fn keygen(
+    client: &WalletClient,
+    chain: ChainName,
+    scheme: ThresholdSignatureScheme,
+    options: &CreateOptions,
+) -> Result<Vec<KeyShare>> {
+    options.check()?;
+    let identity = client.provider_identity().await?;
+    let params = KeygenParams {
+        environment: client.environment().clone(),
+        chain,
+        key_type: KeyType::of(chain, options.variant),
+        scheme,
+        derivation_path: chain.default_path(),
+        attempt: AttemptId::generate(&mut os_rng()),
+        share_set: ShareSetId::generate(&mut os_rng()),
+        ceremony: CeremonyId::generate(&mut os_rng()),
+    };
+    let table = parties(&params, &identity)?;
+    let opening = opening(client, &params, options)?;
+    crash_point("create.before_keygen");
+    let ended = ceremony::exchange(client, opening, table)
+        .await
+        .map_err(|stop| stop.error)?;
+    crash_point("create.after_keygen");
+    let created = ended
+        .last
+        .created
+        .ok_or(Error::Protocol("keygen ended without a wallet"))?;
+    let shares: Vec<KeyShare> = ended.outputs.into_iter().map(|(_, share)| share).collect();
+    check(&params, &created, &shares)?;
+    Ok(shares)
+}
+
+fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keygen>> {
+    let party = |party: &PartyIndex| {
+        Keygen::customer(params.clone(), *party, identity, os_rng()).map(|run| (*party, run))
+    };
+    let parties: core::result::Result<Vec<_>, _> = PartyIndex::customers(params.scheme)
+        .iter()
+        .map(party)
+        .collect();
+    Ok(Table::new(parties?))
+}
+
+fn opening(
+    client: &WalletClient,
+    params: &KeygenParams,
+    options: &CreateOptions,
+) -> Result<Opening> {
+    let key = options
+        .idempotency_key
+        .clone()
+        .unwrap_or_else(|| params.attempt.to_string());
+    let body = CreateRequest {
+        chain: params.chain.to_string(),
+        client_keygen_ids: Vec::new(),
+        threshold_signature_scheme: params.scheme,
+        derivation_path: Some(params.derivation_path.indices().to_vec()),
+        address_type: None,
+        variant: options.variant,
+        share_set_id: params.share_set,
+        ceremony: CeremonyOpen {
+            ceremony_id: params.ceremony,
+            generation: Generation::default(),
+            attempt_id: params.attempt,
+            messages: Vec::new(),
+        },
+    };
+    Ok(Opening {
+        path: client.route(&["create"])?,
+        body: OpeningBody::Create(Box::new(body)),
+        idempotency_key: Some(key),
+        // A repeat is byte-identical, and the provider keeps the reply to it (custody rule 18).
+        retry: Retry::Idempotent,
+    })
+}
+
+/// The shares must be of what was asked for and of what the provider says it staged.
+fn check(params: &KeygenParams, created: &CreatedWallet, shares: &[KeyShare]) -> Result<()> {
+    let first = shares.first().ok_or(Error::Bug("keygen without parties"))?;
+    let fits = |share: &KeyShare| {
+        let header = share.header();
+        header.environment == params.environment
+            && header.chain == params.chain
+            && header.scheme == params.scheme
+            && header.key_type == params.key_type
+            && header.share_set == params.share_set
+            && header.attempt == params.attempt
+            && header.generation == Generation::default()
+            && header.derivation_path == params.derivation_path
+            && header.wallet == created.wallet_id
+            && header.custody_origin == created.custody_origin
+            && header.group_public_key == first.header().group_public_key
+            && share.account_public_key() == first.account_public_key()
+    };
+    let named = created.attempt_id == params.attempt && created.generation == Generation::default();
+    if named && shares.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(Error::Protocol(
+            "the provider describes another wallet than keygen made",
+        ))
+    }
+}
+
+/// Backup at the provider does not exist yet. Says so before anything is made; without a password
+/// it never will (custody rule 29).
+pub(crate) fn refuse_backup(password: Option<String>, back_up_to_provider: bool) -> Result<()> {
+    let password = password.map(halfkey_core::SecretString::from);
+    if !back_up_to_provider {
+        return Ok(());
+    }
+    if password.is_none_or(|password| password.is_empty()) {
+        return Err(Error::PasswordRequired);
+    }
+    Err(Error::Unsupported(
+        "back_up_to_provider; keep the shares with WalletStore",
+    ))
+}

@@ -1,0 +1,231 @@
+//! A wallet between keygen and commit.
+
+use core::fmt;
+use std::sync::Arc;
+
+use halfkey_core::proof_message::ProofOperation;
+use halfkey_core::wire::{AbortReply, AttemptReply};
+use halfkey_core::{
+    AttemptId, CustodyOrigin, Generation, PartyIndex, ServerKeyShare, WalletId, WalletProperties,
+};
+use halfkey_mpc::KeyShare;
+
+use crate::error::Unactivated;
+use crate::sign::share;
+use crate::transport::Retry;
+use crate::{Error, Result, SealHint, WalletClient, identity, prove};
+
+mod commit;
+
+/// A wallet whose key exists and which does not sign yet (custody rule 8).
+///
+/// Store [`Self::shares`] under [`Self::seal_hint`], read them back, [`Self::prove`] with what was
+/// read, then [`Self::activate`]: only that gives the address. Dropping this value wipes the
+/// shares; the provider's half stays pending until it is aborted.
+pub struct PendingWallet {
+    client: WalletClient,
+    key_shares: Vec<Arc<KeyShare>>,
+    shares: Vec<ServerKeyShare>,
+    hints: Vec<SealHint>,
+    properties: WalletProperties,
+    proven: bool,
+}
+
+impl fmt::Debug for PendingWallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingWallet")
+            .field("attempt_id", &self.attempt_id())
+            .field("proven", &self.proven)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PendingWallet {
+    pub(crate) fn new(client: &WalletClient, generated: Vec<KeyShare>) -> Result<Self> {
+        Self::from_key_shares(client, generated.into_iter().map(Arc::new).collect())
+    }
+
+    /// Goes on with a wallet whose shares an earlier process stored, or an error handed back.
+    ///
+    /// # Errors
+    /// When a share cannot be read, one is missing, or they do not belong together.
+    pub fn from_shares(client: &WalletClient, shares: &[ServerKeyShare]) -> Result<Self> {
+        let mut decoded = shares
+            .iter()
+            .map(|encoded| share::decode(encoded).map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        decoded.sort_by_key(|share| share.header().party);
+        Self::from_key_shares(client, decoded)
+    }
+
+    fn from_key_shares(client: &WalletClient, key_shares: Vec<Arc<KeyShare>>) -> Result<Self> {
+        let first = key_shares.first().ok_or(Error::NoShare)?;
+        let wanted = PartyIndex::customers(first.header().scheme);
+        share::same_set(client, &key_shares)?;
+        if key_shares
+            .iter()
+            .map(|share| share.header().party)
+            .ne(wanted.iter().copied())
+        {
+            return Err(Error::InvalidArgument(
+                "not all of the customer's shares".to_owned(),
+            ));
+        }
+        let properties = share::properties(first)?;
+        let shares = key_shares
+            .iter()
+            .map(|share| share::encode(share))
+            .collect();
+        let hints = key_shares
+            .iter()
+            .map(|share| SealHint::of(share))
+            .collect::<Result<_>>()?;
+        let client = client.clone();
+        Ok(Self {
+            client,
+            key_shares,
+            shares,
+            hints,
+            properties,
+            proven: false,
+        })
+    }
+
+    /// The customer's shares, one per party. They exist nowhere else.
+    pub fn shares(&self) -> &[ServerKeyShare] {
+        &self.shares
+    }
+
+    /// Where, and bound to what, each of [`Self::shares`] should be sealed; same order.
+    pub fn seal_hint(&self) -> &[SealHint] {
+        &self.hints
+    }
+
+    /// The attempt this wallet stands or falls with.
+    pub fn attempt_id(&self) -> AttemptId {
+        self.first().header().attempt
+    }
+
+    /// The provider's id of the wallet.
+    pub fn wallet_id(&self) -> WalletId {
+        self.first().header().wallet
+    }
+
+    /// The generation that is pending.
+    pub fn generation(&self) -> Generation {
+        self.first().header().generation
+    }
+
+    /// What the key's history allows anyone to claim.
+    pub fn custody_origin(&self) -> CustodyOrigin {
+        self.first().header().custody_origin
+    }
+
+    #[expect(clippy::expect_used, reason = "never empty, checked at construction")]
+    fn first(&self) -> &KeyShare {
+        self.key_shares
+            .first()
+            .expect("a pending wallet has at least one share")
+    }
+
+    #[cfg(feature = "vault")]
+    pub(crate) fn key_shares(&self) -> &[Arc<KeyShare>] {
+        &self.key_shares
+    }
+
+    #[cfg(feature = "vault")]
+    pub(crate) const fn properties(&self) -> &WalletProperties {
+        &self.properties
+    }
+
+    /// Proves that `shares`, as read back from storage, sign for the new key: a ceremony under the
+    /// staged generation for each pair of parties (custody rules 3 and 7).
+    ///
+    /// # Errors
+    /// When a share does not belong to this attempt, or the ceremony fails. The wallet stays
+    /// pending and this can be tried again.
+    #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
+    pub async fn prove(&mut self, shares: &[ServerKeyShare]) -> Result<()> {
+        let reread = Self::from_shares(&self.client, shares)?;
+        if reread.hints != self.hints {
+            return Err(Error::ShareOfAnotherWallet);
+        }
+        prove::prove(&self.client, &reread.key_shares, ProofOperation::Create).await?;
+        self.proven = true;
+        Ok(())
+    }
+
+    /// Commits the attempt: from here on the wallet signs. Without a [`Self::prove`] before, it is
+    /// activated as `unproven`.
+    ///
+    /// # Errors
+    /// [`Error::NotActivated`], which carries the shares.
+    #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
+    pub async fn activate(self) -> Result<WalletProperties> {
+        match self.commit().await {
+            Ok(()) => Ok(self.properties.clone()),
+            Err(error) => Err(self.not_activated(error)),
+        }
+    }
+
+    /// The same, giving the shares as well.
+    pub(crate) async fn activate_with_shares(
+        self,
+    ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
+        match self.commit().await {
+            Ok(()) => Ok((self.properties, self.shares)),
+            Err(error) => Err(self.not_activated(error)),
+        }
+    }
+
+    async fn commit(&self) -> Result<()> {
+        let header = self.first().header();
+        commit::commit(&self.client, header, !self.proven, &self.properties).await
+    }
+
+    /// Ends the attempt for good: the provider keeps a tombstone that beats any later commit.
+    ///
+    /// # Errors
+    /// When the provider refuses (it is committed already) or cannot be reached.
+    #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
+    pub async fn abort(&self) -> Result<AttemptReply> {
+        abort(&self.client, self.wallet_id(), self.attempt_id()).await
+    }
+
+    /// This wallet's shares inside an error.
+    pub(crate) fn not_activated(self, source: Error) -> Error {
+        let attempt_id = self.attempt_id();
+        Error::NotActivated(Box::new(Unactivated {
+            shares: self.shares,
+            properties: self.properties,
+            attempt_id,
+            source,
+        }))
+    }
+}
+
+/// Commits a proven attempt; see [`commit::commit`].
+#[cfg(feature = "vault")]
+pub(crate) use commit::commit as commit_attempt;
+
+/// Aborts an attempt and checks the provider's signature on the answer.
+pub(crate) async fn abort(
+    client: &WalletClient,
+    wallet: WalletId,
+    attempt: AttemptId,
+) -> Result<AttemptReply> {
+    let path = client.route(&[
+        &wallet.to_string(),
+        "attempts",
+        &attempt.to_string(),
+        "abort",
+    ])?;
+    let key = format!("{attempt}/abort");
+    let empty = serde_json::Map::new();
+    let reply: AbortReply = client
+        .post(&path, &empty, Some(&key), Retry::Idempotent)
+        .await?;
+    let identity = client.provider_identity().await?;
+    identity::verify_attempt(&reply.attempt, attempt, client.environment(), &identity)?;
+    Ok(reply.attempt)
+}

@@ -1,0 +1,56 @@
+use halfkey_core::wire::{AttemptState, CommitReply, CommitRequest, ErrorCode, WalletState};
+use halfkey_core::{ChainName, WalletProperties};
+use halfkey_mpc::ShareHeader;
+
+use crate::transport::Retry;
+use crate::{Error, Result, WalletClient};
+use halfkey_core::crash_point::crash_point;
+
+/// Commits the attempt of `header`. A lost reply is no failure: the commit is repeated under its
+/// idempotency key, and when that fails too, the provider's signed word on the attempt decides.
+pub(crate) async fn commit(
+    client: &WalletClient,
+    header: &ShareHeader,
+    unproven: bool,
+    properties: &WalletProperties,
+) -> Result<()> {
+    let (wallet, attempt) = (header.wallet.to_string(), header.attempt.to_string());
+    let path = client.route(&[&wallet, "attempts", &attempt, "commit"])?;
+    let key = format!("{attempt}/commit");
+    let body = CommitRequest { unproven };
+    crash_point("create.before_commit");
+    let sent = client
+        .post(&path, &body, Some(&key), Retry::Idempotent)
+        .await;
+    crash_point("create.after_commit");
+    match sent {
+        Ok(reply) => check(&reply, header.chain, properties),
+        Err(error) if error.api_code() == Some(ErrorCode::AttemptAborted) => {
+            Err(Error::AttemptAborted(header.attempt))
+        }
+        Err(error @ (Error::Network(_) | Error::Protocol(_))) => {
+            match client.attempt(header.attempt).await {
+                Ok(reply) if is_committed(reply.state) => Ok(()),
+                _ => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the generation of an attempt in this state is the active one.
+pub(crate) const fn is_committed(state: AttemptState) -> bool {
+    matches!(state, AttemptState::Committed | AttemptState::Finalised)
+}
+
+fn check(reply: &CommitReply, chain: ChainName, properties: &WalletProperties) -> Result<()> {
+    let theirs = halfkey_chain::canonical_address(chain, &reply.account_address)?;
+    let ours = halfkey_chain::canonical_address(chain, &properties.account_address)?;
+    if theirs != ours {
+        return Err(Error::Protocol("the provider committed another address"));
+    }
+    if reply.state == WalletState::Pending || reply.state == WalletState::Aborted {
+        return Err(Error::Protocol("the provider committed without activating"));
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! One signature: lock, slot, ceremony, verification.
+
+use std::sync::Arc;
+
+use halfkey_chain::WirePayload;
+use halfkey_core::random::os_rng;
+use halfkey_core::wire::{CeremonyOpen, ErrorCode, SignMessageRequest};
+use halfkey_core::{CeremonyId, KeyType, PartyIndex, Signature, SigningInput};
+use halfkey_mpc::{KeyShare, Sign, SignParams};
+use sha2::{Digest as _, Sha256};
+
+use crate::ceremony::{self, Opening, OpeningBody, Stopped, Table};
+use crate::transport::Retry;
+use crate::{Error, Result, WalletClient};
+
+pub(crate) mod locks;
+pub(crate) mod misbehaviour;
+pub(crate) mod share;
+pub(crate) mod slots;
+pub(crate) mod verify;
+
+/// The digest, or SHA-256 of the message, as hex: names an unknown outcome.
+fn digest(payload: &WirePayload) -> String {
+    match &payload.request.input {
+        SigningInput::Digest(digest) => hex::encode(digest),
+        SigningInput::Message(message) => hex::encode(Sha256::digest(message)),
+    }
+}
+
+/// Which of the customer's messages is the last; after it the provider may hold a signature.
+const fn last_request(key_type: KeyType) -> u32 {
+    if key_type.uses_ot() { 2 } else { 1 }
+}
+
+/// Signs `payload` with one customer share and the provider.
+#[tracing::instrument(level = "debug", skip_all, fields(
+    wallet = %share.header().wallet, operation = payload.request.operation.as_str(),
+))]
+pub(crate) async fn sign(
+    client: &WalletClient,
+    share: &Arc<KeyShare>,
+    payload: &WirePayload,
+) -> Result<Signature> {
+    let header = share.header();
+    locks::check(header)?;
+    let _slot = slots::acquire(client, header).await?;
+    // A cheat found while this call waited for its slot.
+    locks::check(header)?;
+    let params = SignParams {
+        ceremony: CeremonyId::generate(&mut os_rng()),
+        operation: payload.request.operation,
+        input: payload.request.input.clone(),
+        counterparty: PartyIndex::PROVIDER,
+    };
+    let opening = Opening {
+        path: client.route(&[&header.wallet.to_string(), "signMessage"])?,
+        body: OpeningBody::Sign(SignMessageRequest {
+            message: payload.message.clone(),
+            is_formatted: payload.is_formatted,
+            context: Some(payload.context.clone()),
+            ceremony: CeremonyOpen {
+                ceremony_id: params.ceremony,
+                generation: header.generation,
+                attempt_id: header.attempt,
+                messages: Vec::new(),
+            },
+        }),
+        idempotency_key: None,
+        retry: Retry::Never,
+    };
+    let ceremony = params.ceremony;
+    let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
+    let table = Table::new([(header.party, run)]);
+    let ended = ceremony::exchange(client, opening, table)
+        .await
+        .map_err(|stop| failure(client, share, payload, ceremony, stop))?;
+    let signature = ended
+        .outputs
+        .into_iter()
+        .find_map(|(_, signature)| signature);
+    let signature = signature.ok_or(Error::Bug("a signature ceremony without a signature"))?;
+    verify::against_key(share, &payload.request.input, &signature)
+        .map_err(|error| unknown(payload, error))?;
+    if ended
+        .last
+        .signed
+        .is_some_and(|signed| signed.operation != payload.request.operation)
+    {
+        return Err(Error::Protocol(
+            "the provider signed it as another operation",
+        ));
+    }
+    Ok(signature)
+}
+
+/// What a stopped signature means to the caller.
+fn failure(
+    client: &WalletClient,
+    share: &KeyShare,
+    payload: &WirePayload,
+    ceremony: CeremonyId,
+    stop: Stopped,
+) -> Error {
+    let header = share.header();
+    let error = misbehaviour::found(client, header, ceremony, stop.error);
+    if matches!(error, Error::PeerMisbehaved { .. }) {
+        return error;
+    }
+    if stop.reached >= last_request(header.key_type) && !is_refusal(&error) {
+        return unknown(payload, error);
+    }
+    match error.api_code() {
+        Some(ErrorCode::StaleGeneration) => Error::ShareOfAnotherGeneration {
+            share: header.generation,
+        },
+        Some(ErrorCode::NotFound) => Error::WalletNotFound,
+        _ => error,
+    }
+}
+
+/// Custody rule 22.
+fn unknown(payload: &WirePayload, source: Error) -> Error {
+    Error::OutcomeUnknown {
+        digest: digest(payload),
+        source: Box::new(source),
+    }
+}
+
+/// Whether the provider certainly did not take part: nothing arrived there, or it said no.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Network(inner) => inner.never_sent(),
+        Error::Authentication(_) | Error::NotAuthenticated => true,
+        Error::Api(api) => !matches!(
+            api.code,
+            ErrorCode::Internal | ErrorCode::Unavailable | ErrorCode::Unrecognised
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,131 @@
+//! [`WalletStore`]: the clients with the storage tiers underneath.
+
+use core::fmt;
+use std::sync::Arc;
+
+use halfkey_core::random::os_rng;
+use halfkey_core::{ChainName, RequestId, WalletProperties};
+use halfkey_vault::{Access, Expect, PropertiesStore, Purpose, Vault};
+use tokio::sync::OnceCell;
+
+use crate::{Error, Result, WalletClient};
+
+mod activate;
+mod alias;
+mod create;
+mod finish;
+mod guard;
+mod open;
+mod options;
+mod pin;
+mod resume;
+mod row;
+mod rows;
+mod settle;
+mod sign;
+mod stage;
+mod view;
+
+pub use options::StoreOptions;
+pub use resume::{PendingEntry, ResumeTarget, Resumed, Settled};
+pub use view::{StoredWallet, WalletView};
+
+/// Creates wallets atomically and signs by address.
+///
+/// A create gives an address only after the share was sealed, written, read back, opened again by a
+/// real unwrap, and a proof signature made from it was accepted by the provider (custody rules 7
+/// and 8). Whatever stops it halfway leaves a pending entry that [`Self::resume`] settles by the
+/// provider's signed word; a stored share is never thrown away.
+///
+/// Signing opens exactly one customer share, after the lock and the high-water record were checked
+/// (custody rules 2, 11 and 13).
+pub struct WalletStore {
+    client: Arc<WalletClient>,
+    vault: Vault,
+    properties: Arc<dyn PropertiesStore>,
+    options: StoreOptions,
+    pinned: OnceCell<()>,
+}
+
+impl fmt::Debug for WalletStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WalletStore")
+            .field("client", &self.client)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WalletStore {
+    /// A store over a client, a vault tier and a cache tier. Does nothing yet.
+    pub fn new(
+        client: Arc<WalletClient>,
+        vault: Vault,
+        properties: Arc<dyn PropertiesStore>,
+        options: StoreOptions,
+    ) -> Self {
+        Self {
+            client,
+            vault,
+            properties,
+            options,
+            pinned: OnceCell::new(),
+        }
+    }
+
+    /// The client underneath.
+    pub const fn client(&self) -> &Arc<WalletClient> {
+        &self.client
+    }
+
+    /// The properties of an active wallet: from the cache tier, else from the vault tier's row, else
+    /// from the provider.
+    ///
+    /// # Errors
+    /// [`Error::WalletNotFound`] when none of them knows the address.
+    pub async fn properties(&self, address: &str) -> Result<WalletProperties> {
+        let chain = chain_of(address);
+        let canonical = halfkey_chain::canonical_address(chain, address)?;
+        match self.properties.get(&canonical).await {
+            Ok(Some(cached)) => return Ok(cached.value),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "properties cache does not answer"),
+        }
+        let found = match self.find_row(chain, address).await? {
+            Some(row) if row.value.active().is_some() => row.value.properties(),
+            // Pending: there is no address to speak of yet.
+            Some(_) => return Err(Error::WalletNotFound),
+            None => self.client.fetch_wallet_metadata(address).await?,
+        };
+        self.cache(&canonical, &found).await;
+        Ok(found)
+    }
+
+    /// Writes the cache tier. It makes no promise, so a failure is only worth a warning.
+    async fn cache(&self, canonical: &str, properties: &WalletProperties) {
+        if let Err(error) = self
+            .properties
+            .put(canonical, properties, Expect::Any)
+            .await
+        {
+            tracing::warn!(%error, "wallet properties were not cached");
+        }
+    }
+
+    fn access(&self, purpose: Purpose) -> Access {
+        Access {
+            actor: self.options.actor.clone(),
+            purpose,
+            request_id: RequestId::generate(&mut os_rng()),
+        }
+    }
+}
+
+/// The chain an address is written for.
+fn chain_of(address: &str) -> ChainName {
+    if address.starts_with("0x") {
+        ChainName::Evm
+    } else {
+        ChainName::Svm
+    }
+}

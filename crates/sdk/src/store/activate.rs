@@ -1,0 +1,75 @@
+use halfkey_core::AttemptId;
+use halfkey_core::crash_point::crash_point;
+use halfkey_vault::{Error as VaultError, Expect, RecordName, Versioned};
+
+use super::WalletStore;
+use super::row::{GenerationRow, GenerationState, StateRow};
+use crate::{Error, Result};
+
+impl WalletStore {
+    /// Makes the generation of a committed attempt the active one: copies its records to the active
+    /// names, writes the high-water mark, moves the row, fills the cache. Idempotent; the row comes
+    /// after everything it promises.
+    pub(super) async fn activate(
+        &self,
+        row: &Versioned<StateRow>,
+        attempt: AttemptId,
+    ) -> Result<()> {
+        let state = &row.value;
+        let found = state.generations.iter().find(|one| one.attempt == attempt);
+        let generation = found.ok_or(Error::Bug("activating an attempt that is not in the row"))?;
+        self.copy_to_active(state, generation).await?;
+        self.raise_high_water(state, generation).await?;
+        crash_point("create.after_high_water");
+        let mut active = state.clone();
+        active.set(attempt, GenerationState::Active, self.client.clock().now());
+        match self.write_row(&active, Expect::Rev(row.rev)).await {
+            Ok(_) => {}
+            Err(Error::Vault(VaultError::Conflict(_))) => {
+                // Somebody else settled it: that is fine if they came to the same end.
+                let now = self.row(state.chain, &state.account_address).await?;
+                if now.value.active().is_none_or(|one| one.attempt != attempt) {
+                    return Err(Error::VaultState(
+                        "another process changed the row".to_owned(),
+                    ));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        crash_point("create.after_active_row");
+        self.cache(&state.address, &state.properties()).await;
+        crash_point("create.after_cache");
+        Ok(())
+    }
+
+    async fn copy_to_active(&self, row: &StateRow, generation: &GenerationRow) -> Result<()> {
+        for party in &generation.parties {
+            let from = RecordName::new(&*party.record)?;
+            let to = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
+            match self.vault.copy(&from, &to, Expect::Absent).await {
+                Ok(_) => {}
+                Err(VaultError::Conflict(_)) => self.same_record(&from, &to).await?,
+                Err(VaultError::NotFound(name)) => {
+                    return Err(Error::VaultState(format!(
+                        "{name} is missing although its attempt is committed"
+                    )));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            crash_point("create.after_copy");
+        }
+        Ok(())
+    }
+
+    /// An earlier try copied it; anything else under that name is not ours to overwrite.
+    async fn same_record(&self, from: &RecordName, to: &RecordName) -> Result<()> {
+        let (from, stored) = (
+            self.vault.get_row(from).await?,
+            self.vault.get_row(to).await?,
+        );
+        match (from, stored) {
+            (Some(from), Some(stored)) if from.value == stored.value => Ok(()),
+            _ => Err(Error::VaultState(format!("{to} holds another record"))),
+        }
+    }
+}

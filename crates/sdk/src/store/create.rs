@@ -1,0 +1,186 @@
+//! Atomic create: keygen → sealed write → read-back → proof from the shares opened again → commit.
+
+use halfkey_core::wire::ErrorCode;
+use halfkey_core::{AttemptId, ChainName, ThresholdSignatureScheme, Variant, WalletProperties};
+use halfkey_vault::{Expect, Rev};
+
+use super::resume::Settled;
+use super::row::GenerationState;
+use super::{WalletStore, chain_of};
+use crate::{CreateOptions, Error, PendingWallet, Result, keygen};
+
+impl WalletStore {
+    /// Creates an EVM wallet. Returns after it is stored, proven and active.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_evm(&self, scheme: ThresholdSignatureScheme) -> Result<WalletProperties> {
+        self.create(ChainName::Evm, scheme, &CreateOptions::default())
+            .await
+    }
+
+    /// Creates a Solana wallet. Returns after it is stored, proven and active.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_svm(
+        &self,
+        scheme: ThresholdSignatureScheme,
+        variant: Variant,
+    ) -> Result<WalletProperties> {
+        let options = CreateOptions {
+            variant,
+            ..CreateOptions::default()
+        };
+        self.create(ChainName::Svm, scheme, &options).await
+    }
+
+    /// Creates a wallet. With an idempotency key a repeat gives the same wallet, finishing what an
+    /// earlier try left pending.
+    ///
+    /// # Errors
+    /// [`Error::LeftPending`] when the shares are stored and [`Self::resume`] can go on;
+    /// [`Error::NotActivated`] carries the shares when they could not be stored.
+    #[tracing::instrument(level = "debug", skip_all, fields(%chain, %scheme))]
+    pub async fn create(
+        &self,
+        chain: ChainName,
+        scheme: ThresholdSignatureScheme,
+        options: &CreateOptions,
+    ) -> Result<WalletProperties> {
+        options.check()?;
+        self.pin().await?;
+        let earlier = match &options.idempotency_key {
+            Some(key) => self.earlier(key, chain, scheme).await?,
+            None => Earlier::None,
+        };
+        let alias_rev = match earlier {
+            Earlier::Done(properties) => return Ok(*properties),
+            Earlier::Ended(rev) => Some(rev),
+            Earlier::None => None,
+        };
+        let generated = match keygen::keygen(&self.client, chain, scheme, options).await {
+            Ok(generated) => generated,
+            Err(error) => return self.exists_already(error).await,
+        };
+        let pending = PendingWallet::new(&self.client, generated)?;
+        let expect = alias_rev.map_or(Expect::Absent, Expect::Rev);
+        let alias = options.idempotency_key.as_deref().map(|key| (key, expect));
+        if let Err(error) = self.stage(&pending, alias).await {
+            return Err(pending.not_activated(error));
+        }
+        self.finish_new(pending).await
+    }
+
+    /// What an earlier create under the same key came to.
+    async fn earlier(
+        &self,
+        key: &str,
+        chain: ChainName,
+        scheme: ThresholdSignatureScheme,
+    ) -> Result<Earlier> {
+        let Some(alias) = self.find_alias(key).await? else {
+            return Ok(Earlier::None);
+        };
+        let row = self.row(alias.value.chain, &alias.value.address).await?;
+        if row.value.chain != chain || row.value.scheme != scheme {
+            return Err(Error::InvalidArgument(
+                "this idempotency key made a wallet of another chain or scheme".to_owned(),
+            ));
+        }
+        let pending = row
+            .value
+            .in_state(GenerationState::Pending)
+            .map(|one| one.attempt);
+        let settled = match pending {
+            Some(attempt) => {
+                let settled = self.settle(row, core::time::Duration::ZERO).await;
+                settled.map_err(|source| left_pending(attempt, source))?
+            }
+            None if row.value.in_state(GenerationState::Aborted).is_some() => Settled::Aborted,
+            None => Settled::Active(Box::new(row.value.properties())),
+        };
+        match settled {
+            Settled::Active(properties) => Ok(Earlier::Done(properties)),
+            Settled::Aborted => Ok(Earlier::Ended(alias.rev)),
+            Settled::Pending | Settled::Unknown | Settled::Failed(_) => Err(left_pending(
+                alias.value.attempt,
+                Error::Protocol("the attempt is not settled"),
+            )),
+        }
+    }
+
+    /// The provider says that the idempotency key has made a wallet already: if it is one of ours,
+    /// it is the result.
+    async fn exists_already(&self, error: Error) -> Result<WalletProperties> {
+        let Error::Api(api) = &error else {
+            return Err(error);
+        };
+        let address = api
+            .payload
+            .as_ref()
+            .and_then(|payload| payload.get("accountAddress"));
+        let address = address
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
+        let (ErrorCode::WalletExists, Some(address)) = (api.code, address) else {
+            return Err(error);
+        };
+        let Ok(Some(row)) = self.find_row(chain_of(&address), &address).await else {
+            return Err(error);
+        };
+        match self.settle(row, core::time::Duration::ZERO).await {
+            Ok(Settled::Active(properties)) => Ok(*properties),
+            _ => Err(error),
+        }
+    }
+
+    /// From stored shares to an active wallet. The shares in memory are only a last resort.
+    async fn finish_new(&self, pending: PendingWallet) -> Result<WalletProperties> {
+        let attempt = pending.attempt_id();
+        let properties = pending.properties().clone();
+        let row = match self
+            .row(
+                chain_of(&properties.account_address),
+                &properties.account_address,
+            )
+            .await
+        {
+            Ok(row) => row,
+            Err(error) => return Err(pending.not_activated(error)),
+        };
+        match self.finish(&row).await {
+            Ok(()) => Ok(properties),
+            Err(error @ (Error::PeerMisbehaved { .. } | Error::LockNotStored { .. })) => Err(error),
+            Err(Error::AttemptAborted(attempt)) => Err(Error::AttemptAborted(attempt)),
+            // What was stored does not come back as it was: the copy in memory is the only one.
+            Err(
+                error @ (Error::ShareDamaged
+                | Error::VaultState(_)
+                | Error::Vault(
+                    halfkey_vault::Error::Corrupt { .. } | halfkey_vault::Error::NotFound(_),
+                )),
+            ) => Err(pending.not_activated(error)),
+            Err(source) => Err(left_pending(attempt, source)),
+        }
+    }
+}
+
+enum Earlier {
+    /// No create under this key, or none that got as far as a stored share.
+    None,
+    /// It was aborted; the alias may be taken over at this revision.
+    Ended(Rev),
+    /// The wallet is there.
+    Done(Box<WalletProperties>),
+}
+
+pub(super) fn left_pending(attempt: AttemptId, source: Error) -> Error {
+    match source {
+        Error::LeftPending { .. } => source,
+        source => Error::LeftPending {
+            attempt,
+            source: Box::new(source),
+        },
+    }
+}

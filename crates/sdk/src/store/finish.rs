@@ -1,0 +1,30 @@
+use halfkey_core::crash_point::crash_point;
+use halfkey_core::proof_message::ProofOperation;
+use halfkey_vault::{Purpose, Versioned};
+
+use super::WalletStore;
+use super::row::{GenerationState, StateRow};
+use crate::{Error, Result, pending_wallet, prove};
+
+impl WalletStore {
+    /// Takes a pending generation whose shares are stored all the way: opens them by a real unwrap,
+    /// proves every pair, commits, activates. Can be repeated from the start at any point.
+    pub(super) async fn finish(&self, row: &Versioned<StateRow>) -> Result<()> {
+        if !self.vault.can_open() {
+            return Err(Error::CannotOpen);
+        }
+        let state = &row.value;
+        let generation = state
+            .in_state(GenerationState::Pending)
+            .ok_or(Error::Bug("nothing pending to finish"))?;
+        let shares = self.open_all(state, generation, Purpose::Proof).await?;
+        crash_point("create.after_reopen");
+        if let Err(error) = prove::prove(&self.client, &shares, ProofOperation::Create).await {
+            return Err(self.keep_lock(row, error).await);
+        }
+        let first = shares.first().ok_or(Error::NoShare)?;
+        let properties = state.properties();
+        pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
+        self.activate(row, generation.attempt).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening shares: by a real unwrap, and only what is needed.
+
+use std::sync::Arc;
+
+use halfkey_core::{ChainName, PartyIndex};
+use halfkey_mpc::KeyShare;
+use halfkey_vault::{Purpose, RecordName, Versioned};
+
+use super::WalletStore;
+use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
+use crate::sign::share;
+use crate::{Error, Result};
+
+impl WalletStore {
+    /// The one share that a signature by `address` needs (custody rule 2), after lock and high-water
+    /// mark were checked.
+    pub(super) async fn open_for_signing(
+        &self,
+        chain: ChainName,
+        address: &str,
+    ) -> Result<(Versioned<StateRow>, Arc<KeyShare>)> {
+        let row = self.row(chain, address).await?;
+        let state = &row.value;
+        let Some(generation) = state.active() else {
+            return Err(not_active(state));
+        };
+        if self.is_locked(state, generation).await? {
+            return Err(Error::WalletLocked {
+                generation: generation.generation,
+            });
+        }
+        if !self.vault.can_open() {
+            return Err(Error::CannotOpen);
+        }
+        self.check_high_water(state, generation).await?;
+        let wanted = self.signing_party(state);
+        let party = generation.parties.iter().find(|row| row.party == wanted);
+        let party = party.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
+        let name = RecordName::active_share(&self.options.prefix, &state.address, party.party)?;
+        let share = self
+            .open_share(state, generation, party, &name, Purpose::Sign)
+            .await?;
+        share::belongs(&self.client, chain, &state.properties(), &share)?;
+        Ok((row, share))
+    }
+
+    fn signing_party(&self, row: &StateRow) -> PartyIndex {
+        let wanted = self.options.signing_party;
+        if PartyIndex::customers(row.scheme).contains(&wanted) {
+            wanted
+        } else {
+            PartyIndex::CUSTOMER_1
+        }
+    }
+
+    /// Every share of a generation from its staged names, in the order of their parties.
+    pub(super) async fn open_all(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        purpose: Purpose,
+    ) -> Result<Vec<Arc<KeyShare>>> {
+        let mut shares = Vec::new();
+        for party in &generation.parties {
+            let name = RecordName::new(&*party.record)?;
+            shares.push(
+                self.open_share(row, generation, party, &name, purpose)
+                    .await?,
+            );
+        }
+        Ok(shares)
+    }
+
+    async fn open_share(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        party: &PartyRow,
+        name: &RecordName,
+        purpose: Purpose,
+    ) -> Result<Arc<KeyShare>> {
+        let ctx = row.share_ctx(generation, party);
+        let stored = self.vault.load(name, &ctx, &self.access(purpose)).await?;
+        let share = KeyShare::decode(&stored.value).map_err(|_| Error::ShareDamaged)?;
+        if row.describes(generation, party, share.header()) {
+            Ok(Arc::new(share))
+        } else {
+            Err(Error::VaultState(format!(
+                "the share under {name} is not the one it should be"
+            )))
+        }
+    }
+}
+
+/// Why a wallet without an active generation does not sign.
+fn not_active(row: &StateRow) -> Error {
+    if let Some(locked) = row.in_state(GenerationState::Locked) {
+        return Error::WalletLocked {
+            generation: locked.generation,
+        };
+    }
+    match row.in_state(GenerationState::Pending) {
+        Some(pending) => Error::LeftPending {
+            attempt: pending.attempt,
+            source: Box::new(Error::InvalidArgument(
+                "resume it before signing".to_owned(),
+            )),
+        },
+        None => Error::WalletNotFound,
+    }
+}

@@ -1,0 +1,29 @@
+use core::time::Duration;
+
+use halfkey_core::PartyIndex;
+
+/// How a [`super::WalletStore`] works.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// In front of every name in the vault tier; where a store is shared, it names the environment
+    /// (custody rule 23). Empty by default.
+    pub prefix: String,
+    /// Who stands in the audit events of this process.
+    pub actor: String,
+    /// Which customer party signs. In `TWO_OF_THREE` either of them can.
+    pub signing_party: PartyIndex,
+    /// How old a pending entry without stored shares must be before a general resume aborts it: a
+    /// younger one may belong to a create that is still running elsewhere.
+    pub abort_after: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            actor: "halfkey".to_owned(),
+            signing_party: PartyIndex::CUSTOMER_1,
+            abort_after: Duration::from_mins(10),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What earlier processes left pending.
+
+use core::time::Duration;
+
+use halfkey_core::wire::ProofState;
+use halfkey_core::{
+    AttemptId, ChainName, Generation, ThresholdSignatureScheme, UnixMillis, WalletId,
+    WalletProperties,
+};
+use halfkey_vault::Versioned;
+
+use super::row::{GenerationState, StateRow};
+use super::{WalletStore, chain_of};
+use crate::{Error, Result};
+
+/// A wallet that is not active yet. It has no address to give out before its attempt is committed
+/// (custody rule 8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingEntry {
+    /// The attempt to settle.
+    pub attempt: AttemptId,
+    /// The provider's id of the wallet.
+    pub wallet: WalletId,
+    /// The chain.
+    pub chain: ChainName,
+    /// Parties and signers.
+    pub scheme: ThresholdSignatureScheme,
+    /// The generation that is pending.
+    pub generation: Generation,
+    /// Whether this side has proven its shares.
+    pub proof: ProofState,
+    /// Since when.
+    pub since: UnixMillis,
+}
+
+/// Which pending wallets to settle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResumeTarget {
+    /// Every one of this store.
+    All,
+    /// The one of this attempt.
+    Attempt(AttemptId),
+    /// The one of this address.
+    Address(String),
+}
+
+/// What became of a pending wallet.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Settled {
+    /// It signs now.
+    Active(Box<WalletProperties>),
+    /// Its attempt was aborted for good; sealed shares are kept.
+    Aborted,
+    /// Its shares are not stored, and it is too young to be aborted.
+    Pending,
+    /// The provider knows nothing of the attempt. The shares are kept: a restored provider may
+    /// learn of it again.
+    Unknown,
+    /// It could not be settled now.
+    Failed(Box<Error>),
+}
+
+/// One pending wallet and what became of it.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The wallet as it was.
+    pub entry: PendingEntry,
+    /// What became of it.
+    pub settled: Settled,
+}
+
+impl WalletStore {
+    /// The wallets that are not active yet.
+    ///
+    /// # Errors
+    /// When the vault tier cannot be listed or a row is damaged.
+    pub async fn pending(&self) -> Result<Vec<PendingEntry>> {
+        Ok(self
+            .all_rows()
+            .await?
+            .iter()
+            .filter_map(|row| entry(&row.value))
+            .collect())
+    }
+
+    /// Settles pending wallets by the provider's signed word on their attempts: committed ones are
+    /// activated here, staged ones are proven and committed, aborted ones are marked so. Can be
+    /// repeated at will; one that fails does not stop the others.
+    ///
+    /// A target named by attempt or address is aborted at once when its shares were never stored;
+    /// under [`ResumeTarget::All`] only after `abort_after`.
+    ///
+    /// # Errors
+    /// When the vault tier cannot be read, the provider is not the pinned one, or the target named
+    /// does not exist.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn resume(&self, target: ResumeTarget) -> Result<Vec<Resumed>> {
+        self.pin().await?;
+        let (rows, abort_after) = match target {
+            ResumeTarget::All => (self.all_rows().await?, self.options.abort_after),
+            ResumeTarget::Attempt(attempt) => (self.row_of(attempt).await?, Duration::ZERO),
+            ResumeTarget::Address(address) => (
+                vec![self.row(chain_of(&address), &address).await?],
+                Duration::ZERO,
+            ),
+        };
+        let mut resumed = Vec::new();
+        for row in rows {
+            let Some(entry) = entry(&row.value) else {
+                continue;
+            };
+            let settled = match self.settle(row, abort_after).await {
+                Ok(settled) => settled,
+                Err(error) => Settled::Failed(Box::new(error)),
+            };
+            resumed.push(Resumed { entry, settled });
+        }
+        Ok(resumed)
+    }
+
+    async fn row_of(&self, attempt: AttemptId) -> Result<Vec<Versioned<StateRow>>> {
+        let names = |row: &Versioned<StateRow>| {
+            row.value
+                .generations
+                .iter()
+                .any(|one| one.attempt == attempt)
+        };
+        let found: Vec<_> = self.all_rows().await?.into_iter().filter(names).collect();
+        if found.is_empty() {
+            Err(Error::WalletNotFound)
+        } else {
+            Ok(found)
+        }
+    }
+}
+
+fn entry(row: &StateRow) -> Option<PendingEntry> {
+    let generation = row.in_state(GenerationState::Pending)?;
+    Some(PendingEntry {
+        attempt: generation.attempt,
+        wallet: row.wallet,
+        chain: row.chain,
+        scheme: row.scheme,
+        generation: generation.generation,
+        proof: generation.proof,
+        since: generation.since,
+    })
+}

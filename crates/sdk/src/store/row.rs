@@ -1,0 +1,200 @@
+//! The compare-and-set row of a wallet: which generation is in which state, under which names
+//! (custody rule 23). Nothing in it is secret, and nothing in it is believed without the sealed
+//! records: a share's own header and the high-water record must agree with it.
+
+use halfkey_core::wire::ProofState;
+use halfkey_core::{
+    AttemptId, ChainName, CustodyOrigin, DerivationPath, EnvironmentId, Generation, KeyShareId,
+    KeyType, PartyIndex, ShareSetId, ThresholdSignatureScheme, UnixMillis, WalletId,
+    WalletProperties,
+};
+use halfkey_mpc::{KeyShare, ShareHeader};
+use halfkey_vault::{BindCtx, RecordPurpose};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// The version this build writes and reads.
+const VERSION: u32 = 1;
+
+/// Where a generation stands on the customer's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GenerationState {
+    /// Keygen is done; the attempt is not known to be committed.
+    Pending,
+    /// Signs.
+    Active,
+    /// Kept for the other half's horizon.
+    Retired,
+    /// Must never be used again.
+    Burnt,
+    /// Proven cheating under it.
+    Locked,
+    /// Its attempt was aborted; sealed shares are kept for the horizon.
+    Aborted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PartyRow {
+    pub(super) party: PartyIndex,
+    pub(super) key_share: KeyShareId,
+    /// Where this generation's record stands; the active one is copied to the active name too.
+    pub(super) record: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GenerationRow {
+    pub(super) generation: Generation,
+    pub(super) attempt: AttemptId,
+    pub(super) share_set: ShareSetId,
+    pub(super) state: GenerationState,
+    pub(super) proof: ProofState,
+    /// When it came into this state.
+    pub(super) since: UnixMillis,
+    pub(super) parties: Vec<PartyRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StateRow {
+    pub(super) version: u32,
+    pub(super) environment: EnvironmentId,
+    pub(super) chain: ChainName,
+    /// Canonical, as in the names.
+    pub(super) address: String,
+    /// In the chain's display form.
+    pub(super) account_address: String,
+    pub(super) wallet: WalletId,
+    pub(super) scheme: ThresholdSignatureScheme,
+    pub(super) key_type: KeyType,
+    pub(super) derivation_path: DerivationPath,
+    pub(super) custody_origin: CustodyOrigin,
+    /// Of the root, as hex.
+    pub(super) public_key: String,
+    pub(super) created_at: UnixMillis,
+    pub(super) generations: Vec<GenerationRow>,
+}
+
+impl StateRow {
+    /// The row of a wallet whose first generation is pending.
+    pub(super) fn pending(
+        first: &KeyShare,
+        properties: &WalletProperties,
+        address: String,
+        parties: Vec<PartyRow>,
+        now: UnixMillis,
+    ) -> Self {
+        let header = first.header();
+        Self {
+            version: VERSION,
+            environment: header.environment.clone(),
+            chain: header.chain,
+            address,
+            account_address: properties.account_address.clone(),
+            wallet: header.wallet,
+            scheme: header.scheme,
+            key_type: header.key_type,
+            derivation_path: header.derivation_path.clone(),
+            custody_origin: header.custody_origin,
+            public_key: hex::encode(&header.group_public_key),
+            created_at: now,
+            generations: vec![GenerationRow {
+                generation: header.generation,
+                attempt: header.attempt,
+                share_set: header.share_set,
+                state: GenerationState::Pending,
+                proof: ProofState::Unproven,
+                since: now,
+                parties,
+            }],
+        }
+    }
+
+    /// Reads a row; `None` when it is not one of this version.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let row: Self = serde_json::from_slice(bytes).ok()?;
+        let generations = row.generations.iter();
+        let active = generations
+            .filter(|one| one.state == GenerationState::Active)
+            .count();
+        (row.version == VERSION && active <= 1 && !row.generations.is_empty()).then_some(row)
+    }
+
+    /// The generation that signs.
+    pub(super) fn active(&self) -> Option<&GenerationRow> {
+        self.in_state(GenerationState::Active)
+    }
+
+    pub(super) fn in_state(&self, state: GenerationState) -> Option<&GenerationRow> {
+        self.generations.iter().find(|one| one.state == state)
+    }
+
+    /// Moves the generation of `attempt` into `state`.
+    pub(super) fn set(&mut self, attempt: AttemptId, state: GenerationState, now: UnixMillis) {
+        for one in self
+            .generations
+            .iter_mut()
+            .filter(|one| one.attempt == attempt)
+        {
+            one.state = state;
+            one.since = now;
+            if state == GenerationState::Active {
+                one.proof = ProofState::Proven;
+            }
+        }
+    }
+
+    pub(super) fn properties(&self) -> WalletProperties {
+        WalletProperties::new(
+            self.chain.as_str(),
+            self.wallet.to_string(),
+            self.account_address.clone(),
+        )
+        .with_threshold(self.scheme)
+        .with_derivation_path(self.derivation_path.indices().to_vec())
+    }
+
+    /// What a party's share of a generation is sealed under.
+    pub(super) fn share_ctx(&self, generation: &GenerationRow, party: &PartyRow) -> BindCtx {
+        BindCtx {
+            environment: self.environment.clone(),
+            chain: self.chain,
+            account_address: self.address.clone(),
+            wallet: self.wallet,
+            key_share: party.key_share,
+            share_set: generation.share_set,
+            party: party.party,
+            scheme: self.scheme,
+            purpose: RecordPurpose::Share,
+            generation: generation.generation,
+            attempt: generation.attempt,
+            group_public_key_hash: self.public_key_hash(),
+        }
+    }
+
+    fn public_key_hash(&self) -> [u8; 32] {
+        Sha256::digest(hex::decode(&self.public_key).unwrap_or_default()).into()
+    }
+
+    /// Whether a share that was opened is the one this row speaks of: after open, the share's own
+    /// header must equal the context (custody rule 23).
+    pub(super) fn describes(
+        &self,
+        generation: &GenerationRow,
+        party: &PartyRow,
+        header: &ShareHeader,
+    ) -> bool {
+        header.environment == self.environment
+            && header.chain == self.chain
+            && header.wallet == self.wallet
+            && header.share_set == generation.share_set
+            && header.key_share == party.key_share
+            && header.scheme == self.scheme
+            && header.key_type == self.key_type
+            && header.party == party.party
+            && header.generation == generation.generation
+            && header.attempt == generation.attempt
+            && header.custody_origin == self.custody_origin
+            && header.derivation_path == self.derivation_path
+            && hex::encode(&header.group_public_key) == self.public_key
+    }
+}

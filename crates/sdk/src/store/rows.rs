@@ -1,0 +1,75 @@
+use halfkey_core::ChainName;
+use halfkey_vault::{Expect, RecordName, Rev, Versioned};
+
+use super::WalletStore;
+use super::row::StateRow;
+use crate::{Error, Result};
+
+impl WalletStore {
+    /// The row of an address, where there is one.
+    pub(super) async fn find_row(
+        &self,
+        chain: ChainName,
+        address: &str,
+    ) -> Result<Option<Versioned<StateRow>>> {
+        let canonical = halfkey_chain::canonical_address(chain, address)?;
+        let name = RecordName::state(&self.options.prefix, &canonical)?;
+        self.read_row(&name).await
+    }
+
+    /// The row of a wallet that must be there.
+    pub(super) async fn row(&self, chain: ChainName, address: &str) -> Result<Versioned<StateRow>> {
+        self.find_row(chain, address)
+            .await?
+            .ok_or(Error::WalletNotFound)
+    }
+
+    pub(super) async fn read_row(&self, name: &RecordName) -> Result<Option<Versioned<StateRow>>> {
+        let Some(stored) = self.vault.get_row(name).await? else {
+            return Ok(None);
+        };
+        let row = StateRow::parse(&stored.value)
+            .ok_or_else(|| Error::VaultState(format!("{name} is damaged or of a newer version")))?;
+        if row.environment != *self.client.environment() {
+            return Err(Error::VaultState(format!(
+                "{name} belongs to another environment"
+            )));
+        }
+        if RecordName::state(&self.options.prefix, &row.address)? != *name {
+            return Err(Error::VaultState(format!(
+                "{name} speaks of another wallet"
+            )));
+        }
+        Ok(Some(Versioned {
+            value: row,
+            rev: stored.rev,
+        }))
+    }
+
+    pub(super) async fn write_row(&self, row: &StateRow, expect: Expect) -> Result<Rev> {
+        let name = RecordName::state(&self.options.prefix, &row.address)?;
+        let bytes = serde_json::to_vec(row).map_err(|_| Error::Bug("a row does not encode"))?;
+        Ok(self.vault.put_row(&name, &bytes, expect).await?)
+    }
+
+    /// Every row of this store, by name.
+    pub(super) async fn all_rows(&self) -> Result<Vec<Versioned<StateRow>>> {
+        let prefix = format!("{}wallet:", self.options.prefix);
+        let mut rows = Vec::new();
+        let mut after: Option<RecordName> = None;
+        loop {
+            let page = self.vault.list_names(&prefix, after.as_ref(), 1000).await?;
+            for name in page
+                .names
+                .iter()
+                .filter(|name| name.as_str().ends_with("/state"))
+            {
+                rows.extend(self.read_row(name).await?);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(rows),
+            }
+        }
+    }
+}

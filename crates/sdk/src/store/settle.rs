@@ -1,0 +1,118 @@
+use core::time::Duration;
+
+use halfkey_core::WalletProperties;
+use halfkey_core::wire::AttemptState;
+use halfkey_vault::{Expect, Purpose, RecordName, Versioned};
+
+use super::WalletStore;
+use super::resume::Settled;
+use super::row::{GenerationRow, GenerationState, StateRow};
+use crate::{Error, Result, pending_wallet};
+
+impl WalletStore {
+    /// Settles a pending generation by the provider's signed word on its attempt (custody rule 6).
+    /// An entry without stored shares is aborted once it is older than `abort_after`.
+    pub(super) async fn settle(
+        &self,
+        row: Versioned<StateRow>,
+        abort_after: Duration,
+    ) -> Result<Settled> {
+        let state = &row.value;
+        let Some(generation) = state.in_state(GenerationState::Pending) else {
+            return Ok(settled_before(state));
+        };
+        let reply = self.client.attempt(generation.attempt).await?;
+        match reply.state {
+            AttemptState::Committed | AttemptState::Finalised => {
+                self.activate_committed(&row, generation).await
+            }
+            AttemptState::Staged if self.is_stored(generation).await? => {
+                match self.finish(&row).await {
+                    Ok(()) => Ok(active(state)),
+                    // Aborted between the question and the commit.
+                    Err(Error::AttemptAborted(_)) => self.mark_aborted(&row, generation).await,
+                    Err(error) => Err(error),
+                }
+            }
+            AttemptState::Staged if self.is_older(generation, abort_after) => {
+                self.give_up(&row, generation).await
+            }
+            AttemptState::Staged => Ok(Settled::Pending),
+            AttemptState::Aborted => self.mark_aborted(&row, generation).await,
+            // A provider restored from before the attempt, perhaps: the share stays.
+            AttemptState::Unknown => Ok(Settled::Unknown),
+        }
+    }
+
+    async fn activate_committed(
+        &self,
+        row: &Versioned<StateRow>,
+        generation: &GenerationRow,
+    ) -> Result<Settled> {
+        if self.vault.can_open() {
+            // What is made active must open and be what it says.
+            self.open_all(&row.value, generation, Purpose::Resume)
+                .await?;
+        }
+        self.activate(row, generation.attempt).await?;
+        Ok(active(&row.value))
+    }
+
+    /// The key's only customer share was never stored: end the attempt on both sides.
+    async fn give_up(
+        &self,
+        row: &Versioned<StateRow>,
+        generation: &GenerationRow,
+    ) -> Result<Settled> {
+        let wallet = row.value.wallet;
+        let reply = pending_wallet::abort(&self.client, wallet, generation.attempt).await?;
+        match reply.state {
+            AttemptState::Aborted => self.mark_aborted(row, generation).await,
+            AttemptState::Committed | AttemptState::Finalised => {
+                self.activate_committed(row, generation).await
+            }
+            AttemptState::Staged | AttemptState::Unknown => Ok(Settled::Pending),
+        }
+    }
+
+    /// A tombstone here too; the sealed shares stay for the horizon (custody rule 6).
+    async fn mark_aborted(
+        &self,
+        row: &Versioned<StateRow>,
+        generation: &GenerationRow,
+    ) -> Result<Settled> {
+        let mut aborted = row.value.clone();
+        let now = self.client.clock().now();
+        aborted.set(generation.attempt, GenerationState::Aborted, now);
+        self.write_row(&aborted, Expect::Rev(row.rev)).await?;
+        Ok(Settled::Aborted)
+    }
+
+    async fn is_stored(&self, generation: &GenerationRow) -> Result<bool> {
+        for party in &generation.parties {
+            let name = RecordName::new(&*party.record)?;
+            if self.vault.get_row(&name).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_older(&self, generation: &GenerationRow, age: Duration) -> bool {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.client.clock().now() >= generation.since.saturating_add_millis(age)
+    }
+}
+
+fn active(row: &StateRow) -> Settled {
+    let properties: WalletProperties = row.properties();
+    Settled::Active(Box::new(properties))
+}
+
+fn settled_before(row: &StateRow) -> Settled {
+    if row.active().is_some() {
+        active(row)
+    } else {
+        Settled::Aborted
+    }
+}

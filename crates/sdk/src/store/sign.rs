@@ -1,0 +1,129 @@
+//! Signing by address.
+
+use alloy_consensus::transaction::SignableTransaction;
+use alloy_consensus::{Signed, TxEnvelope};
+use alloy_dyn_abi::TypedData;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
+use alloy_primitives::Signature as EvmSignature;
+use halfkey_chain::WirePayload;
+use halfkey_core::{ChainName, Signature};
+
+use super::WalletStore;
+use crate::evm::hex_signature;
+use crate::sign::{self, verify};
+use crate::{Result, evm, svm};
+
+impl WalletStore {
+    /// Signs any unsigned alloy transaction with the wallet of `address`.
+    ///
+    /// # Errors
+    /// See [`crate::Error`]. Proven cheating is written into the vault tier before it is returned.
+    pub async fn sign_evm_transaction<T>(&self, address: &str, tx: T) -> Result<Signed<T>>
+    where
+        T: SignableTransaction<EvmSignature>,
+    {
+        let payload = evm::payload::transaction(&tx)?;
+        Ok(tx.into_signed(self.sign_evm(address, &payload).await?))
+    }
+
+    /// Signs a transaction and encodes it for `eth_sendRawTransaction`, `0x` and hex.
+    ///
+    /// # Errors
+    /// As [`Self::sign_evm_transaction`].
+    pub async fn sign_evm_transaction_to_hex<T>(&self, address: &str, tx: T) -> Result<String>
+    where
+        T: SignableTransaction<EvmSignature>,
+        TxEnvelope: From<Signed<T>>,
+    {
+        let envelope: TxEnvelope = self.sign_evm_transaction(address, tx).await?.into();
+        Ok(format!("0x{}", hex::encode(envelope.encoded_2718())))
+    }
+
+    /// Signs bytes as EIP-191 `personal_sign`: `0x` and 130 hex digits.
+    ///
+    /// # Errors
+    /// As [`Self::sign_evm_transaction`].
+    pub async fn sign_evm_message(
+        &self,
+        address: &str,
+        message: impl AsRef<[u8]>,
+    ) -> Result<String> {
+        let payload = evm::payload::message(message.as_ref())?;
+        Ok(hex_signature(&self.sign_evm(address, &payload).await?))
+    }
+
+    /// Signs EIP-712 typed data with its structure: `0x` and 130 hex digits.
+    ///
+    /// # Errors
+    /// As [`Self::sign_evm_transaction`].
+    pub async fn sign_evm_typed_data(
+        &self,
+        address: &str,
+        typed_data: &TypedData,
+    ) -> Result<String> {
+        let payload = evm::payload::typed_data(typed_data)?;
+        Ok(hex_signature(&self.sign_evm(address, &payload).await?))
+    }
+
+    /// Signs an EIP-7702 authorization.
+    ///
+    /// # Errors
+    /// As [`Self::sign_evm_transaction`]. Chain id 0 is refused by default.
+    pub async fn sign_evm_authorization(
+        &self,
+        address: &str,
+        authorization: Authorization,
+    ) -> Result<SignedAuthorization> {
+        let payload = evm::payload::authorization(&authorization)?;
+        Ok(authorization.into_signed(self.sign_evm(address, &payload).await?))
+    }
+
+    /// Signs a Solana transaction message; the base58 form of the 64-byte signature.
+    ///
+    /// # Errors
+    /// As [`crate::SvmWalletClient::sign_transaction`].
+    pub async fn sign_svm_transaction(
+        &self,
+        address: &str,
+        message_bytes: &[u8],
+    ) -> Result<String> {
+        let payload = svm::payload::transaction(message_bytes)?;
+        svm::base58(&self.sign_payload(ChainName::Svm, address, &payload).await?)
+    }
+
+    /// Signs bytes that are no transaction message; the base58 form of the 64-byte signature.
+    ///
+    /// # Errors
+    /// As [`crate::SvmWalletClient::sign_message`].
+    pub async fn sign_svm_message(
+        &self,
+        address: &str,
+        message: impl AsRef<[u8]>,
+    ) -> Result<String> {
+        let payload = svm::payload::message(message.as_ref())?;
+        svm::base58(&self.sign_payload(ChainName::Svm, address, &payload).await?)
+    }
+
+    pub(crate) async fn sign_evm(
+        &self,
+        address: &str,
+        payload: &WirePayload,
+    ) -> Result<EvmSignature> {
+        verify::evm(&self.sign_payload(ChainName::Evm, address, payload).await?)
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(%chain, address))]
+    async fn sign_payload(
+        &self,
+        chain: ChainName,
+        address: &str,
+        payload: &WirePayload,
+    ) -> Result<Signature> {
+        let (row, share) = self.open_for_signing(chain, address).await?;
+        match sign::sign(&self.client, &share, payload).await {
+            Ok(signature) => Ok(signature),
+            Err(error) => Err(self.keep_lock(&row, error).await),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+use halfkey_core::crash_point::crash_point;
+use halfkey_vault::{Expect, Purpose, RecordName};
+
+use super::WalletStore;
+use super::alias::Alias;
+use super::row::{PartyRow, StateRow};
+use crate::{Error, PendingWallet, Result};
+
+impl WalletStore {
+    /// Writes the intent, then every party's share, sealed and read back. Everything must be absent
+    /// before (custody rule 23).
+    pub(super) async fn stage(
+        &self,
+        pending: &PendingWallet,
+        alias: Option<(&str, Expect)>,
+    ) -> Result<()> {
+        let prefix = &self.options.prefix;
+        let shares = pending.key_shares();
+        let first = shares
+            .first()
+            .ok_or(Error::Bug("a pending wallet without shares"))?;
+        let address = pending
+            .seal_hint()
+            .first()
+            .map(|hint| hint.account_address.clone())
+            .ok_or(Error::Bug("a pending wallet without hints"))?;
+        let mut parties = Vec::new();
+        for share in shares {
+            let header = share.header();
+            let record = RecordName::staged_share(
+                prefix,
+                &address,
+                header.party,
+                header.generation,
+                header.attempt,
+            )?;
+            parties.push(PartyRow {
+                party: header.party,
+                key_share: header.key_share,
+                record: record.as_str().to_owned(),
+            });
+        }
+        let now = self.client.clock().now();
+        let row = StateRow::pending(first, pending.properties(), address, parties, now);
+        crash_point("create.before_intent");
+        self.write_row(&row, Expect::Absent).await?;
+        crash_point("create.after_intent");
+        if let Some((key, expect)) = alias {
+            let alias = Alias {
+                chain: row.chain,
+                address: row.address.clone(),
+                attempt: pending.attempt_id(),
+            };
+            self.write_alias(key, &alias, expect).await?;
+            crash_point("create.after_alias");
+        }
+        let generation = row
+            .generations
+            .first()
+            .ok_or(Error::Bug("a row without generations"))?;
+        let access = self.access(Purpose::Create);
+        for (share, party) in shares.iter().zip(&generation.parties) {
+            let name = RecordName::new(&*party.record)?;
+            let ctx = row.share_ctx(generation, party);
+            self.vault
+                .store(&name, &ctx, &share.encode(), Expect::Absent, &access)
+                .await?;
+            crash_point("create.after_sealed_write");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! What the store knows, for people.
+
+use halfkey_core::wire::{ProofState, WalletSummary};
+use halfkey_core::{
+    AttemptId, ChainName, CustodyOrigin, Generation, ThresholdSignatureScheme, UnixMillis,
+    WalletId, WalletProperties,
+};
+
+use super::row::{GenerationRow, GenerationState, StateRow};
+use super::{WalletStore, chain_of};
+use crate::{Error, Result};
+
+/// One wallet, as `list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredWallet {
+    /// The address, in its chain's display form.
+    pub account_address: String,
+    /// The chain.
+    pub chain: ChainName,
+    /// The provider's id.
+    pub wallet: WalletId,
+    /// Parties and signers.
+    pub scheme: ThresholdSignatureScheme,
+    /// `active`, `locked`, `retired`, `burnt` or `aborted`.
+    pub state: &'static str,
+    /// What the key's history allows anyone to claim.
+    pub custody_origin: CustodyOrigin,
+    /// Whether the shares were seen again after keygen.
+    pub proof: ProofState,
+    /// The generation in that state.
+    pub generation: Generation,
+    /// The attempt that made it.
+    pub attempt: AttemptId,
+    /// When the wallet was made.
+    pub created_at: UnixMillis,
+}
+
+/// One wallet, as `show` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WalletView {
+    /// What is stored here.
+    pub stored: StoredWallet,
+    /// The wallet's properties.
+    pub properties: WalletProperties,
+    /// The root public key, as hex.
+    pub public_key: String,
+    /// The records that hold its shares.
+    pub records: Vec<String>,
+    /// Generations under which the provider was caught cheating.
+    pub locked_generations: Vec<Generation>,
+    /// What a lock means, in words; present where there is one.
+    pub lock_note: Option<&'static str>,
+    /// What the provider says, where it answered.
+    pub provider: Option<WalletSummary>,
+}
+
+const LOCK_NOTE: &str = "a lock is final until refresh exists";
+
+impl WalletStore {
+    /// Every wallet of this store that ever had an address, by name of record.
+    ///
+    /// # Errors
+    /// When the vault tier cannot be listed or a row is damaged.
+    pub async fn list(&self) -> Result<Vec<StoredWallet>> {
+        let rows = self.all_rows().await?;
+        let mut wallets = Vec::new();
+        for row in &rows {
+            if let Some(generation) = shown(&row.value) {
+                wallets.push(self.stored(&row.value, generation).await?);
+            }
+        }
+        Ok(wallets)
+    }
+
+    /// One wallet: state, custody origin, proof, generation, locks, records, and what the provider
+    /// says about it where it answers.
+    ///
+    /// # Errors
+    /// [`Error::WalletNotFound`] when this store has no such wallet, or it is only pending.
+    pub async fn show(&self, address: &str) -> Result<WalletView> {
+        let row = self.row(chain_of(address), address).await?.value;
+        let generation = shown(&row).ok_or(Error::WalletNotFound)?;
+        let stored = self.stored(&row, generation).await?;
+        let mut locked_generations = Vec::new();
+        for one in &row.generations {
+            if one.state == GenerationState::Locked || self.is_locked(&row, one).await? {
+                locked_generations.push(one.generation);
+            }
+        }
+        let provider = match self.client.lookup(address).await {
+            Ok(summary) => Some(summary),
+            Err(error) => {
+                tracing::warn!(%error, "the provider does not describe the wallet");
+                None
+            }
+        };
+        Ok(WalletView {
+            stored,
+            properties: row.properties(),
+            public_key: row.public_key.clone(),
+            records: generation
+                .parties
+                .iter()
+                .map(|party| party.record.clone())
+                .collect(),
+            lock_note: (!locked_generations.is_empty()).then_some(LOCK_NOTE),
+            locked_generations,
+            provider,
+        })
+    }
+
+    async fn stored(&self, row: &StateRow, generation: &GenerationRow) -> Result<StoredWallet> {
+        let locked =
+            generation.state == GenerationState::Locked || self.is_locked(row, generation).await?;
+        Ok(StoredWallet {
+            account_address: row.account_address.clone(),
+            chain: row.chain,
+            wallet: row.wallet,
+            scheme: row.scheme,
+            state: if locked {
+                "locked"
+            } else {
+                name(generation.state)
+            },
+            custody_origin: row.custody_origin,
+            proof: generation.proof,
+            generation: generation.generation,
+            attempt: generation.attempt,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// The generation that says most about a wallet; none for one that is only pending.
+fn shown(row: &StateRow) -> Option<&GenerationRow> {
+    row.active()
+        .or_else(|| row.in_state(GenerationState::Locked))
+        .or_else(|| row.in_state(GenerationState::Burnt))
+        .or_else(|| row.in_state(GenerationState::Retired))
+}
+
+const fn name(state: GenerationState) -> &'static str {
+    match state {
+        GenerationState::Pending => "pending",
+        GenerationState::Active => "active",
+        GenerationState::Retired => "retired",
+        GenerationState::Burnt => "burnt",
+        GenerationState::Locked => "locked",
+        GenerationState::Aborted => "aborted",
+    }
+}

@@ -1,0 +1,143 @@
+//! Solana wallets.
+
+use halfkey_chain::WirePayload;
+use halfkey_core::{
+    ChainName, ServerKeyShare, Signature, ThresholdSignatureScheme, Variant, WalletProperties,
+};
+
+use crate::evm::sign_or_settle;
+use crate::keygen::{self, CreateOptions};
+use crate::sign::share;
+use crate::{Error, PendingWallet, Result, WalletClient};
+
+pub(crate) mod payload;
+
+/// Creates Solana wallets and signs with them. Stateless: every call takes the wallet's properties
+/// and shares.
+#[derive(Debug, Clone, Copy)]
+pub struct SvmWalletClient<'a> {
+    inner: &'a WalletClient,
+    variant: Variant,
+}
+
+impl<'a> SvmWalletClient<'a> {
+    /// Solana operations over `inner`; new wallets are exportable.
+    pub const fn new(inner: &'a WalletClient) -> Self {
+        Self {
+            inner,
+            variant: Variant::Ed25519Exportable,
+        }
+    }
+
+    /// The same, making new wallets of this variant.
+    #[must_use]
+    pub const fn with_variant(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
+    }
+
+    /// Creates a wallet and activates it at once as `unproven` (custody rule 8); `WalletStore` or
+    /// [`Self::create_wallet_account_pending`] do better. The properties carry the base58 address.
+    ///
+    /// # Errors
+    /// [`Error::PasswordRequired`] and [`Error::Unsupported`] for `back_up_to_provider`, before
+    /// keygen. [`Error::NotActivated`] carries the shares when a step after keygen fails.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn create_wallet_account(
+        &self,
+        threshold_signature_scheme: ThresholdSignatureScheme,
+        password: Option<String>,
+        back_up_to_provider: bool,
+    ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
+        keygen::refuse_backup(password, back_up_to_provider)?;
+        let options = CreateOptions {
+            variant: self.variant,
+            ..CreateOptions::default()
+        };
+        self.create_wallet_account_pending(threshold_signature_scheme, &options)
+            .await?
+            .activate_with_shares()
+            .await
+    }
+
+    /// Creates a wallet that does not sign yet: store its shares, prove them, then activate it. The
+    /// variant is the one in `options`.
+    ///
+    /// # Errors
+    /// As keygen fails; afterwards nothing is lost without an error that carries the shares.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn create_wallet_account_pending(
+        &self,
+        threshold_signature_scheme: ThresholdSignatureScheme,
+        options: &CreateOptions,
+    ) -> Result<PendingWallet> {
+        let scheme = threshold_signature_scheme;
+        let generated = keygen::keygen(self.inner, ChainName::Svm, scheme, options).await?;
+        PendingWallet::new(self.inner, generated)
+    }
+
+    /// Signs a text; the base58 form of the 64-byte signature.
+    ///
+    /// # Errors
+    /// See [`Error`]; a text whose bytes are a transaction message is refused.
+    pub async fn sign_message(
+        &self,
+        wallet_properties: &WalletProperties,
+        external_server_key_shares: &[ServerKeyShare],
+        message: &str,
+    ) -> Result<String> {
+        let bytes = message.as_bytes();
+        self.sign_message_bytes(wallet_properties, external_server_key_shares, bytes)
+            .await
+    }
+
+    /// Signs bytes; see [`Self::sign_message`].
+    ///
+    /// # Errors
+    /// As [`Self::sign_message`].
+    pub async fn sign_message_bytes(
+        &self,
+        wallet_properties: &WalletProperties,
+        external_server_key_shares: &[ServerKeyShare],
+        message: &[u8],
+    ) -> Result<String> {
+        let payload = payload::message(message)?;
+        self.sign(wallet_properties, external_server_key_shares, &payload)
+            .await
+    }
+
+    /// Signs a transaction *message* (`transaction.message.serialize()`), not a whole serialized
+    /// transaction. The base58 form of the 64-byte signature, for the wallet's slot.
+    ///
+    /// # Errors
+    /// As [`Self::sign_message`]; [`Error::InvalidArgument`] for anything but a message.
+    pub async fn sign_transaction(
+        &self,
+        wallet_properties: &WalletProperties,
+        external_server_key_shares: &[ServerKeyShare],
+        message_bytes: &[u8],
+    ) -> Result<String> {
+        let payload = payload::transaction(message_bytes)?;
+        self.sign(wallet_properties, external_server_key_shares, &payload)
+            .await
+    }
+
+    async fn sign(
+        &self,
+        properties: &WalletProperties,
+        shares: &[ServerKeyShare],
+        payload: &WirePayload,
+    ) -> Result<String> {
+        let share = share::one(self.inner, ChainName::Svm, properties, shares)?;
+        let signature = sign_or_settle(self.inner, &share, shares, payload).await?;
+        base58(&signature)
+    }
+}
+
+/// The signature as Solana's tools print it.
+pub(crate) fn base58(signature: &Signature) -> Result<String> {
+    match signature {
+        Signature::Ed25519(bytes) => Ok(bs58::encode(bytes).into_string()),
+        Signature::Ecdsa { .. } => Err(Error::BadSignature),
+    }
+}

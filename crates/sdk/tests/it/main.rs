@@ -1,0 +1,6 @@
+//! The customer's half against a real provider on loopback.
+
+mod bare;
+mod provider;
+mod stored;
+mod vaults;

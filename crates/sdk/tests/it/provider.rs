@@ -1,0 +1,121 @@
+//! A real provider in this process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use halfkey::{WalletClient, WalletClientOpts};
+use halfkey_core::wire::Scope;
+use halfkey_core::{Clock, EnvironmentId, SecretString, SystemClock};
+use halfkey_server::tokens::NewToken;
+use halfkey_server::{Config, InitOptions, Limits, RunningServer, Server, Tls};
+use tempfile::TempDir;
+
+pub struct Provider {
+    dir: TempDir,
+    server: Option<RunningServer>,
+    config: Config,
+    pub environment: EnvironmentId,
+    pub identity: String,
+    pub fingerprint: String,
+    pub token: SecretString,
+}
+
+/// What a test may want to be different.
+pub struct Setup {
+    pub tls: Tls,
+    pub limits: Limits,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { tls: Tls::None, limits: Limits::default(), clock: Arc::new(SystemClock) }
+    }
+}
+
+impl Provider {
+    pub async fn start() -> Self {
+        Self::start_with(Setup::default()).await
+    }
+
+    pub async fn start_with(setup: Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("provider");
+        let options = InitOptions {
+            passphrase: None,
+            environment: None,
+            name: "test".to_owned(),
+            first_token: NewToken {
+                name: "test".to_owned(),
+                scopes: Scope::DEFAULT.to_vec(),
+                expires_at: None,
+            },
+            clock: Arc::clone(&setup.clock),
+        };
+        let outcome = halfkey_server::init(&data_dir, options).await.unwrap();
+        let config = Config {
+            data_dir,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: setup.tls,
+            metrics_listen: None,
+            passphrase: None,
+            accept_restore: false,
+            allow_blind: false,
+            limits: setup.limits,
+            clock: setup.clock,
+        };
+        let server = Server::start(config.clone()).await.unwrap();
+        Self {
+            dir,
+            server: Some(server),
+            config,
+            environment: outcome.environment,
+            identity: outcome.identity_public_key,
+            fingerprint: outcome.identity_fingerprint,
+            token: outcome.token.unwrap().1,
+        }
+    }
+
+    pub fn running(&self) -> &RunningServer {
+        self.server.as_ref().unwrap()
+    }
+
+    pub fn url(&self) -> String {
+        self.running().url()
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Stops serving; the port stays free for nobody.
+    pub async fn stop(&mut self) {
+        self.server.take().unwrap().shutdown().await;
+    }
+
+    /// Serves the same data again.
+    pub async fn start_again(&mut self) {
+        self.server = Some(Server::start(self.config.clone()).await.unwrap());
+    }
+
+    pub fn opts(&self) -> WalletClientOpts {
+        self.opts_at(&self.url())
+    }
+
+    pub fn opts_at(&self, url: &str) -> WalletClientOpts {
+        WalletClientOpts::new(self.environment.as_str())
+            .base_api_url(url)
+            .provider_identity(self.identity.as_str())
+    }
+
+    pub async fn client(&self) -> WalletClient {
+        self.client_with(self.opts()).await
+    }
+
+    pub async fn client_with(&self, opts: WalletClientOpts) -> WalletClient {
+        let mut client = WalletClient::new(opts).unwrap();
+        client.authenticate_api_token(self.token.expose()).await.unwrap();
+        client
+    }
+}

@@ -1,0 +1,106 @@
+//! What every request shares.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use halfkey_core::wire::{AttemptReply, AttemptState};
+use halfkey_core::{AttemptId, Clock, EnvironmentId, UnixMillis, WalletId};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::api_error::ApiError;
+use crate::audit_sink::DbSink;
+use crate::boot_counter::BootCounter;
+use crate::ceremony::lock::PendingLocks;
+use crate::ceremony::pool::Pool;
+use crate::ceremony::table::Table;
+use crate::ceremony::wallet_permits::WalletPermits;
+use crate::config::Limits;
+use crate::db::Db;
+use crate::environment_keys::EnvironmentKeys;
+use crate::metrics::Metrics;
+use crate::session::Sessions;
+
+/// One environment as this process serves it.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) id: EnvironmentId,
+    pub(crate) identity: SigningKey,
+    pub(crate) keys: EnvironmentKeys,
+}
+
+/// What every request shares.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) db: Db,
+    pub(crate) environments: HashMap<EnvironmentId, Arc<Environment>>,
+    pub(crate) sessions: Sessions,
+    pub(crate) limits: Limits,
+    pub(crate) allow_blind: bool,
+    pub(crate) restore_epoch: u64,
+    pub(crate) counter: BootCounter,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) table: Table,
+    pub(crate) permits: WalletPermits,
+    pub(crate) pending_locks: PendingLocks,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Metrics,
+    /// One permit per request being answered.
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) draining: AtomicBool,
+    /// Held by every task that must end before the process does.
+    pub(crate) running: mpsc::Sender<()>,
+}
+
+impl App {
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// The environment with this id in a path; an unknown one is simply not there.
+    pub(crate) fn environment(&self, id: &str) -> Result<Arc<Environment>, ApiError> {
+        id.parse::<EnvironmentId>()
+            .ok()
+            .and_then(|id| self.environments.get(&id).map(Arc::clone))
+            .ok_or_else(|| ApiError::not_found("environment"))
+    }
+
+    /// An audit sink for an operation without a slot.
+    pub(crate) fn plain_sink(&self) -> Arc<DbSink> {
+        Arc::new(DbSink::plain(self.db.clone()))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Runs `work` to its end even if the caller hangs up: nothing durable stops half-way, and a
+    /// lock is written whether or not the cheater waits for the answer.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let running = self.running.clone();
+        let task = tokio::spawn(async move {
+            let result = work.await;
+            drop(running);
+            result
+        });
+        task.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+
+    /// Where an attempt stands, signed (custody rules 6 and 17).
+    pub(crate) fn attempt_reply(
+        &self,
+        environment: &Environment,
+        attempt_id: AttemptId,
+        wallet_id: Option<WalletId>,
+        state: AttemptState,
+    ) -> AttemptReply {
+        let restore_epoch = self.restore_epoch;
+        let bytes = AttemptReply::signed_bytes(&environment.id, attempt_id, state, restore_epoch);
+        let signature = hex::encode(environment.identity.sign(&bytes).to_bytes());
+        AttemptReply { attempt_id, wallet_id, state, restore_epoch, signature }
+    }
+}

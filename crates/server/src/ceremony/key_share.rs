@@ -1,0 +1,117 @@
+//! Opening the provider's share of a wallet: a real unwrap, past every cache, with its audit event
+//! and, for OT keys, its slot made durable first.
+
+use std::sync::Arc;
+
+use halfkey_core::wire::ErrorCode;
+use halfkey_core::{PartyIndex, SecretBytes};
+use halfkey_mpc::{KeyShare, ShareHeader};
+use halfkey_vault::{Access, BindCtx, Purpose, RecordPurpose, SealedRecord};
+use sha2::{Digest as _, Sha256};
+
+use crate::api_error::ApiError;
+use crate::app::{App, Environment};
+use crate::audit_sink::{DbSink, SlotRefusal};
+use crate::auth::Caller;
+use crate::db::shares;
+use crate::db::slots::SlotKey;
+use crate::db::wallets::WalletRow;
+
+/// What the sealed share of `header` is bound to (custody rule 23).
+pub(crate) fn context(header: &ShareHeader, canonical_address: &str) -> BindCtx {
+    BindCtx {
+        environment: header.environment.clone(),
+        chain: header.chain,
+        account_address: canonical_address.to_owned(),
+        wallet: header.wallet,
+        key_share: header.key_share,
+        share_set: header.share_set,
+        party: header.party,
+        scheme: header.scheme,
+        purpose: RecordPurpose::Share,
+        generation: header.generation,
+        attempt: header.attempt,
+        group_public_key_hash: Sha256::digest(&header.group_public_key).into(),
+    }
+}
+
+/// The header that the share of `wallet` must have.
+fn expected_header(environment: &Environment, wallet: &WalletRow) -> ShareHeader {
+    ShareHeader {
+        environment: environment.id.clone(),
+        chain: wallet.chain,
+        wallet: wallet.wallet,
+        share_set: wallet.share_set,
+        key_share: wallet.key_share,
+        scheme: wallet.scheme,
+        key_type: wallet.key_type,
+        party: PartyIndex::PROVIDER,
+        generation: wallet.generation,
+        attempt: wallet.attempt,
+        custody_origin: wallet.custody_origin,
+        derivation_path: wallet.derivation_path.clone(),
+        group_public_key: wallet.group_public_key.clone(),
+    }
+}
+
+/// Opens the share of the wallet's current generation. With `slot`, takes it as well; once it is
+/// taken the caller has to close it, also when this fails (`Err` with `true`).
+pub(crate) async fn open(
+    app: &App,
+    caller: &Caller,
+    wallet: &WalletRow,
+    purpose: Purpose,
+    slot: Option<&SlotKey>,
+) -> Result<Arc<KeyShare>, (ApiError, bool)> {
+    let sink = Arc::new(match slot {
+        Some(slot) => DbSink::with_slot(app.db.clone(), slot.clone(), app.limits.open_slots),
+        None => DbSink::plain(app.db.clone()),
+    });
+    let opened = open_with(app, caller, wallet, purpose, &sink).await;
+    opened.map_err(|error| match sink.slot_taken() {
+        Some(Err(refusal)) => (slot_error(refusal), false),
+        taken => (error, taken.is_some()),
+    })
+}
+
+async fn open_with(
+    app: &App,
+    caller: &Caller,
+    wallet: &WalletRow,
+    purpose: Purpose,
+    sink: &Arc<DbSink>,
+) -> Result<Arc<KeyShare>, ApiError> {
+    let environment = &caller.environment;
+    let mut conn = app.db.read().acquire().await?;
+    let sealed = shares::sealed(&mut conn, &environment.id, wallet.wallet, wallet.attempt).await?;
+    drop(conn);
+    let sealed = sealed.ok_or_else(|| ApiError::internal("a wallet without its share"))?;
+    let record = SealedRecord::from_bytes(&sealed).map_err(ApiError::internal)?;
+    let header = expected_header(environment, wallet);
+    let access = Access { actor: caller.actor(), purpose, request_id: caller.request };
+    let vault = environment.keys.vault(Arc::clone(sink) as Arc<_>);
+    let context = context(&header, &wallet.canonical_address);
+    let plaintext: SecretBytes = vault.open(&context, &record, &access).await?;
+    let share = KeyShare::decode(&plaintext).map_err(ApiError::internal)?;
+    if *share.header() != header {
+        return Err(ApiError::internal("a share's header is not the wallet's"));
+    }
+    Ok(Arc::new(share))
+}
+
+fn slot_error(refusal: SlotRefusal) -> ApiError {
+    match refusal {
+        SlotRefusal::Used => {
+            let message = "that ceremony id was used before";
+            ApiError::new(ErrorCode::CeremonyConflict, message)
+        }
+        SlotRefusal::Full => too_many_open(),
+        SlotRefusal::Locked => ApiError::new(ErrorCode::WalletLocked, "the wallet is locked"),
+    }
+}
+
+/// As many OT ceremonies of the wallet as allowed are open.
+pub(crate) fn too_many_open() -> ApiError {
+    let message = "too many signatures of this wallet are being made at once";
+    ApiError::new(ErrorCode::TooManyRequests, message)
+}

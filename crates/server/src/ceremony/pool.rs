@@ -1,0 +1,73 @@
+//! CPU-heavy steps run on blocking threads behind permits; keygen has its own, so that it never
+//! starves signing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::api_error::ApiError;
+use crate::config::Limits;
+
+/// Which permits a step needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Keygen,
+    Sign,
+}
+
+/// The permits.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    keygen: Arc<Semaphore>,
+    sign: Arc<Semaphore>,
+    wait: Duration,
+}
+
+/// Why a step has no result.
+#[derive(Debug)]
+pub(crate) enum StepFailure {
+    /// No permit in time; the step did not run.
+    Busy,
+    /// The engine panicked.
+    Panicked,
+}
+
+impl From<StepFailure> for ApiError {
+    fn from(failure: StepFailure) -> Self {
+        match failure {
+            StepFailure::Busy => Self::unavailable("no CPU permit in time"),
+            StepFailure::Panicked => Self::internal("a ceremony step panicked"),
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            keygen: Arc::new(Semaphore::new(limits.keygen_steps.max(1))),
+            sign: Arc::new(Semaphore::new(limits.sign_steps.max(1))),
+            wait: limits.step_wait,
+        }
+    }
+
+    /// Runs `step` once a permit of its class is free.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        class: Class,
+        step: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StepFailure> {
+        let permits = match class {
+            Class::Keygen => &self.keygen,
+            Class::Sign => &self.sign,
+        };
+        let permit = tokio::time::timeout(self.wait, Arc::clone(permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(StepFailure::Busy) };
+        let task = tokio::task::spawn_blocking(move || {
+            let result = step();
+            drop(permit);
+            result
+        });
+        task.await.map_err(|_| StepFailure::Panicked)
+    }
+}

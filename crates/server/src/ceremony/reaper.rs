@@ -1,0 +1,47 @@
+//! Once a second: ends ceremonies past their deadline, writes locks that could not be written, and
+//! moves the restore anchor on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::lock;
+use super::running::dispose_all;
+use crate::app::App;
+use crate::db::slots::SlotOutcome;
+
+/// Seconds between two moves of the anchor.
+const ANCHOR_EVERY: u32 = 5;
+
+/// Runs until `stop` changes.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut until_anchor = ANCHOR_EVERY;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.changed() => return,
+        }
+        reap(&app).await;
+        until_anchor = until_anchor.saturating_sub(1);
+        if until_anchor == 0 {
+            until_anchor = ANCHOR_EVERY;
+            if let Err(error) = app.counter.advance(&app.db).await {
+                tracing::error!(%error, "the boot counter file cannot be written");
+            }
+        }
+    }
+}
+
+/// Ends what is past its deadline now.
+pub(crate) async fn reap(app: &Arc<App>) {
+    let expired = app.table.take_expired(app.now());
+    let count = u64::try_from(expired.len()).unwrap_or(u64::MAX);
+    app.metrics.ceremonies_expired.fetch_add(count, Ordering::Relaxed);
+    // The peer went silent while this node lived: benign (custody rule 14).
+    dispose_all(app, expired, SlotOutcome::Abandoned).await;
+    lock::write_pending(app).await;
+}

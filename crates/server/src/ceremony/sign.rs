@@ -1,0 +1,220 @@
+//! Signing: one round trip for Ed25519, two for ECDSA, under a slot where OT state is used.
+
+use std::sync::Arc;
+
+use halfkey_core::proof_message::ProofOperation;
+use halfkey_core::random::os_rng;
+use halfkey_core::wire::{CeremonyMessage, CeremonyReply, Operation, SignedReply};
+use halfkey_core::{CeremonyId, PartyIndex, SigningInput};
+use halfkey_mpc::{Error as MpcError, Sign, SignParams};
+use halfkey_vault::Purpose;
+
+use super::drive::{Progress, ceremony_error, drive};
+use super::pool::{Class, StepFailure};
+use super::running::{Running, Stepped};
+use super::signature_back::SignatureRun;
+use super::table::Cell;
+use super::wallet_permits::WalletPermit;
+use super::{key_share, lock, sign_end};
+use crate::api_error::ApiError;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::db::slots::{SlotKey, SlotOutcome};
+use crate::db::wallets::WalletRow;
+
+/// What the signature is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The caller's message or transaction.
+    Message {
+        /// What the bytes are.
+        operation: Operation,
+        /// For the activity log.
+        summary: serde_json::Value,
+    },
+    /// A proof that the customer's share is stored (custody rule 7).
+    Proof {
+        /// Of what.
+        operation: ProofOperation,
+        /// The message that is signed.
+        message: Vec<u8>,
+    },
+}
+
+impl Goal {
+    pub(crate) const fn operation(&self) -> Operation {
+        match self {
+            Self::Message { operation, .. } => *operation,
+            Self::Proof { .. } => Operation::Proof,
+        }
+    }
+}
+
+/// Everything about a signature except the engine's state.
+#[derive(Debug)]
+pub(crate) struct SignContext {
+    pub(crate) caller: Caller,
+    pub(crate) wallet: WalletRow,
+    pub(crate) party: PartyIndex,
+    pub(crate) ceremony: CeremonyId,
+    pub(crate) goal: Goal,
+}
+
+impl SignContext {
+    /// The slot this ceremony has or, for FROST, would have.
+    pub(crate) fn slot_key(&self) -> SlotKey {
+        SlotKey {
+            environment: self.caller.environment.id.clone(),
+            wallet: self.wallet.wallet,
+            generation: self.wallet.generation,
+            ceremony: self.ceremony,
+        }
+    }
+
+    /// Whether signing needs a slot.
+    pub(crate) const fn uses_slot(&self) -> bool {
+        self.wallet.key_type.uses_ot()
+    }
+}
+
+/// A signature being made.
+#[derive(Debug)]
+pub(crate) struct SignRun {
+    pub(crate) context: SignContext,
+    sign: Sign,
+    /// Given back when the run ends.
+    permit: Option<WalletPermit>,
+}
+
+/// Opens the share, takes the slot and answers the first messages.
+pub(crate) async fn start(
+    app: &Arc<App>,
+    cell: Option<&Cell>,
+    context: SignContext,
+    input: SigningInput,
+    messages: Vec<CeremonyMessage>,
+) -> Result<Stepped, ApiError> {
+    let mut permit = None;
+    if context.uses_slot() {
+        permit = app.permits.acquire(context.wallet.wallet).await;
+        if permit.is_none() {
+            return Err(key_share::too_many_open());
+        }
+    }
+    let slot = context.slot_key();
+    let slot_wanted = context.uses_slot().then_some(&slot);
+    let purpose = match context.goal {
+        Goal::Proof { .. } => Purpose::Proof,
+        Goal::Message { .. } => Purpose::Sign,
+    };
+    let opened =
+        key_share::open(app, &context.caller, &context.wallet, purpose, slot_wanted).await;
+    let share = match opened {
+        Ok(share) => share,
+        Err((error, slot_taken)) => {
+            if slot_taken {
+                sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
+            }
+            return Err(error);
+        }
+    };
+    let params = SignParams {
+        ceremony: context.ceremony,
+        operation: context.goal.operation(),
+        input,
+        counterparty: context.party,
+    };
+    let ran = app
+        .pool
+        .run(Class::Sign, move || {
+            let mut sign = Sign::responder(share, params, os_rng())?;
+            let progress = drive(&mut sign, &messages)?;
+            Ok((sign, progress))
+        })
+        .await;
+    advance(app, cell, context, permit, ran).await
+}
+
+impl SignRun {
+    /// Takes the messages of one more request.
+    pub(crate) async fn step(
+        self: Box<Self>,
+        app: &Arc<App>,
+        cell: Option<&Cell>,
+        messages: Vec<CeremonyMessage>,
+    ) -> Result<Stepped, ApiError> {
+        let Self { context, mut sign, permit } = *self;
+        if messages.iter().any(|message| message.from != context.party) {
+            sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
+            return Err(ApiError::invalid("the messages are not from the party that began"));
+        }
+        let ran = app
+            .pool
+            .run(Class::Sign, move || {
+                let progress = drive(&mut sign, &messages)?;
+                Ok((sign, progress))
+            })
+            .await;
+        advance(app, cell, context, permit, ran).await
+    }
+
+    /// Ends it from outside.
+    pub(crate) async fn dispose(self: Box<Self>, app: &App, outcome: SlotOutcome) {
+        sign_end::close_slot(app, &self.context, outcome).await;
+    }
+}
+
+type Ran = Result<Result<(Sign, Progress<Option<halfkey_core::Signature>>), MpcError>, StepFailure>;
+
+/// Decides what a step that ran means.
+async fn advance(
+    app: &Arc<App>,
+    cell: Option<&Cell>,
+    context: SignContext,
+    permit: Option<WalletPermit>,
+    ran: Ran,
+) -> Result<Stepped, ApiError> {
+    let slot = context.slot_key();
+    match ran {
+        Ok(Ok((sign, Progress::More(messages)))) => {
+            let run = SignRun { context, sign, permit };
+            Ok(Stepped::More(Running::Sign(Box::new(run)), messages))
+        }
+        Ok(Ok((_, Progress::Done(messages, signature)))) => {
+            if signature.is_none() && matches!(context.goal, Goal::Proof { .. }) {
+                // Only the customer has an Ed25519 signature: it sends it back to be verified.
+                let run = Running::Signature(Box::new(SignatureRun { context }));
+                return Ok(Stepped::More(run, messages));
+            }
+            let verified = signature.is_some();
+            let activity = sign_end::signed(app, &context, verified).await?;
+            Ok(Stepped::Finished(Box::new(CeremonyReply {
+                next: None,
+                messages,
+                created: None,
+                signed: Some(SignedReply { operation: context.goal.operation() }),
+                activity: Some(activity),
+            })))
+        }
+        Ok(Err(MpcError::PeerMisbehaved { check, .. })) => {
+            Err(lock::after_cheating(app, cell, &slot, check).await)
+        }
+        // A panic or a bug of the engine's may be the work of a peer: it counts against it.
+        Ok(Err(error @ (MpcError::Suspect | MpcError::Bug(_)))) if context.uses_slot() => {
+            lock::after_suspicion(app, cell, &slot).await?;
+            Err(ceremony_error(&error))
+        }
+        Err(StepFailure::Panicked) if context.uses_slot() => {
+            lock::after_suspicion(app, cell, &slot).await?;
+            Err(StepFailure::Panicked.into())
+        }
+        Ok(Err(error)) => {
+            sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
+            Err(ceremony_error(&error))
+        }
+        Err(failure) => {
+            sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
+            Err(failure.into())
+        }
+    }
+}

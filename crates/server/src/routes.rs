@@ -1,0 +1,99 @@
+//! The HTTP routes.
+
+mod abort;
+mod attempt;
+mod authenticate;
+mod commit;
+mod create;
+mod health;
+mod identity;
+mod prove;
+mod round;
+mod sign;
+mod wallets;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::response::IntoResponse as _;
+use axum::routing::{get, post};
+use halfkey_core::wire::{API_PREFIX, ErrorCode};
+use halfkey_core::{AttemptId, Generation, WalletId};
+
+use crate::api_error::ApiError;
+use crate::app::{App, Environment};
+use crate::db::wallets::WalletRow;
+use crate::web::finish::finish;
+
+/// Every route, wrapped in the outermost layer.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let sdk = Router::new()
+        .route("/create", post(create::create))
+        .route("/ceremonies/{reference}", post(round::round))
+        .route("/attempts/{attempt}", get(attempt::attempt))
+        .route("/byWalletAddress/{address}", get(wallets::by_address))
+        .route("/{wallet}/signMessage", post(sign::sign_message))
+        .route("/{wallet}/attempts/{attempt}/prove", post(prove::prove))
+        .route("/{wallet}/attempts/{attempt}/commit", post(commit::commit))
+        .route("/{wallet}/attempts/{attempt}/abort", post(abort::abort));
+    let environments = Router::new()
+        .route("/identity", get(identity::identity))
+        .route("/waas/authenticate", post(authenticate::authenticate))
+        .route("/waas/wallets", get(wallets::list))
+        .route("/waas/{wallet}", get(wallets::by_id));
+    let api = Router::new()
+        .nest("/sdk/{env}/waas", sdk)
+        .nest("/environments/{env}", environments);
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .nest(API_PREFIX, api)
+        .fallback(async || ApiError::not_found("route").into_response())
+        .layer(middleware::from_fn_with_state(Arc::clone(app), finish))
+        .with_state(Arc::clone(app))
+}
+
+/// A wallet of the caller's environment; any other is not there.
+async fn wallet_of(
+    app: &App,
+    environment: &Environment,
+    wallet: &str,
+) -> Result<WalletRow, ApiError> {
+    let none = || ApiError::not_found("wallet");
+    let id = wallet.parse::<WalletId>().map_err(|_| none())?;
+    let mut conn = app.db.read().acquire().await?;
+    crate::db::wallets::by_id(&mut conn, &environment.id, id).await?.ok_or_else(none)
+}
+
+fn attempt_id(text: &str) -> Result<AttemptId, ApiError> {
+    text.parse().map_err(ApiError::from)
+}
+
+/// Refuses a wallet whose generation does not sign.
+fn check_unlocked(app: &App, environment: &Environment, row: &WalletRow) -> Result<(), ApiError> {
+    let held = app.pending_locks.holds(&environment.id, (row.wallet, row.generation));
+    if held || row.locked.is_some() {
+        let message = "the wallet is locked after cheating was proven";
+        return Err(ApiError::new(ErrorCode::WalletLocked, message));
+    }
+    if row.refresh_needed.is_some() {
+        let message = "the wallet signs again only after a complete refresh";
+        return Err(ApiError::new(ErrorCode::NeedsCompleteRefresh, message));
+    }
+    Ok(())
+}
+
+/// Refuses shares of another generation or attempt than the wallet's.
+fn check_generation(
+    row: &WalletRow,
+    generation: Generation,
+    attempt: AttemptId,
+) -> Result<(), ApiError> {
+    if row.generation == generation && row.attempt == attempt {
+        return Ok(());
+    }
+    let message = "the shares are not of the wallet's active generation";
+    let payload = serde_json::json!({ "generation": row.generation, "attemptId": row.attempt });
+    Err(ApiError::new(ErrorCode::StaleGeneration, message).with_payload(payload))
+}

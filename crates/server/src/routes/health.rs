@@ -1,0 +1,20 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use crate::api_error::ApiError;
+use crate::app::App;
+
+/// The process runs.
+pub(super) async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// The process takes requests and its store answers.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
+    if app.is_draining() {
+        return Err(ApiError::unavailable("draining"));
+    }
+    sqlx::query("SELECT 1").execute(app.db.read()).await?;
+    Ok("ok")
+}

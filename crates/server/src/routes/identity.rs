@@ -1,0 +1,20 @@
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use halfkey_core::wire::IdentityReply;
+
+use crate::api_error::ApiError;
+use crate::app::App;
+use crate::web::Call;
+
+/// `GET /environments/{env}/identity`: to be compared with what the client was configured with.
+pub(super) async fn identity(
+    State(app): State<Arc<App>>,
+    Path(env): Path<String>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let environment = app.environment(&env)?;
+    let public_key = hex::encode(environment.identity.verifying_key().to_bytes());
+    call.reply().ok(&IdentityReply { public_key, restore_epoch: app.restore_epoch })
+}

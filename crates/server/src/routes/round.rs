@@ -1,0 +1,36 @@
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use halfkey_core::wire::{CeremonyRound, ErrorCode, Scope};
+
+use crate::api_error::ApiError;
+use crate::app::App;
+use crate::auth::Credential;
+use crate::ceremony::rounds;
+use crate::ceremony::table::{Owner, StepRef};
+use crate::web::Call;
+
+/// `POST /sdk/{env}/waas/ceremonies/{ref}`: every round after the first. The reference is bound to
+/// environment, token, wallet, operation and digest by what stands behind it.
+pub(super) async fn round(
+    State(app): State<Arc<App>>,
+    Path((env, reference)): Path<(String, String)>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    // Which scope is needed was checked when the ceremony was opened by this same token.
+    let caller = call.authorize(&env, Credential::Session, None::<Scope>).await?;
+    let mut step = [0; 16];
+    hex::decode_to_slice(&reference, &mut step).map_err(|_| {
+        ApiError::new(ErrorCode::CeremonyGone, "that ceremony step never was")
+    })?;
+    let decoded = call.decode::<CeremonyRound>().await?;
+    let owner =
+        Owner { environment: caller.environment.id.clone(), token: caller.token };
+    let worker = Arc::clone(&app);
+    let messages = decoded.body.messages;
+    let reply = app
+        .to_the_end(async move { rounds::next(&worker, &owner, StepRef(step), messages).await })
+        .await?;
+    decoded.reply.ok(&reply)
+}

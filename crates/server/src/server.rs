@@ -1,0 +1,132 @@
+//! Starting and stopping a provider.
+
+mod metrics_listener;
+mod start;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use halfkey_core::EnvironmentId;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::ceremony::reaper;
+use crate::{Config, Error};
+
+/// A provider that can be started.
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+impl Server {
+    /// Starts serving; the sockets listen when this returns.
+    ///
+    /// # Errors
+    /// [`Error::NotInitialised`], [`Error::AlreadyServing`], [`Error::Restored`],
+    /// [`Error::PlainHttpNotLoopback`], [`Error::Tls`], [`Error::Vault`] for a keyring that does
+    /// not open, [`Error::Io`] for an address that is taken.
+    pub async fn start(config: Config) -> Result<RunningServer, Error> {
+        start::start(config).await
+    }
+}
+
+/// A provider that is serving. Dropping it without [`RunningServer::shutdown`] stops nothing that
+/// runs, but no new request is taken.
+#[derive(Debug)]
+pub struct RunningServer {
+    app: Arc<App>,
+    addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
+    ca_file: Option<PathBuf>,
+    tls: bool,
+    environment: EnvironmentId,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    running: mpsc::Receiver<()>,
+    /// Held for as long as this process serves the directory.
+    lock: std::fs::File,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where metrics are served, if anywhere.
+    pub const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// The CA file clients trust, with development TLS.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.ca_file.clone()
+    }
+
+    /// The URL clients use, without a path.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr)
+    }
+
+    /// The oldest environment served.
+    pub const fn environment(&self) -> &EnvironmentId {
+        &self.environment
+    }
+
+    /// The identity key of the oldest environment, 64 hex digits.
+    pub fn identity_public_key(&self) -> String {
+        self.app
+            .environments
+            .get(&self.environment)
+            .map(|environment| hex::encode(environment.identity.verifying_key().to_bytes()))
+            .unwrap_or_default()
+    }
+
+    /// Ends ceremonies past their deadline now instead of at the next tick.
+    pub async fn reap(&self) {
+        reaper::reap(&self.app).await;
+    }
+
+    /// Takes no new request, finishes running ones (for at most the configured time), closes the
+    /// database.
+    pub async fn shutdown(self) {
+        let Self { app, stop, tasks, mut running, lock, .. } = self;
+        app.draining.store(true, Ordering::Release);
+        stop.send_replace(true);
+        let drain = app.limits.drain;
+        let ended = tokio::time::timeout(drain, async {
+            for task in tasks {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a server task failed");
+                }
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!("connections were still open after the drain time");
+        }
+        // What writes must end by itself; only then is the last anchor right.
+        let db = app.db.clone();
+        if let Err(error) = app.counter.advance(&db).await {
+            tracing::error!(%error, "the boot counter file cannot be written");
+        }
+        drop(app);
+        if tokio::time::timeout(drain, running.recv()).await.is_err() {
+            tracing::warn!("requests were still running after the drain time");
+        }
+        db.close().await;
+        drop(lock);
+    }
+
+    /// Waits until the accept loop ends, which it does only on shutdown.
+    pub async fn wait(&mut self) {
+        let mut stop = self.stop.subscribe();
+        while !*stop.borrow_and_update() {
+            if stop.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

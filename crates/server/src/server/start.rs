@@ -1,0 +1,184 @@
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use halfkey_core::EnvironmentId;
+use halfkey_vault::kms::keyring::Keyring;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::{RunningServer, metrics_listener};
+use crate::app::{App, Environment};
+use crate::audit_sink::DbSink;
+use crate::boot_counter::BootCounter;
+use crate::ceremony::pool::Pool;
+use crate::ceremony::reaper;
+use crate::ceremony::table::Table;
+use crate::ceremony::wallet_permits::WalletPermits;
+use crate::config::Tls;
+use crate::db::{Db, environments};
+use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
+use crate::net::{dev_tls, listener, tls};
+use crate::provider_dir::ProviderDir;
+use crate::routes;
+use crate::session::Sessions;
+use crate::{Config, Error};
+
+pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
+    if matches!(config.tls, Tls::None) && !config.listen.ip().is_loopback() {
+        return Err(Error::PlainHttpNotLoopback(config.listen));
+    }
+    if let Some(addr) = config.metrics_listen.filter(|addr| !addr.ip().is_loopback()) {
+        return Err(Error::MetricsNotLoopback(addr));
+    }
+    let dir = ProviderDir::new(&config.data_dir);
+    let db = Db::open(&dir.database(), Arc::clone(&config.clock), false).await?;
+    let lock = lock(&dir, &config)?;
+    let (tls, ca_file) = tls_of(&config, &dir)?;
+    let (environments, sessions, oldest) = load_environments(&config, &dir, &db).await?;
+    let (listener, addr) = bind(config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(addr) => Some(bind(addr).await?),
+        None => None,
+    };
+    // Counted last: a start that fails for another reason is no boot.
+    let (counter, restore_epoch) = BootCounter::boot(&dir, &db, config.accept_restore).await?;
+    let (running_sender, running) = mpsc::channel(1);
+    let limits = config.limits;
+    let app = Arc::new(App {
+        db,
+        environments,
+        sessions,
+        allow_blind: config.allow_blind,
+        restore_epoch,
+        counter,
+        clock: config.clock,
+        table: Table::new(limits.ceremonies),
+        permits: WalletPermits::new(limits.open_slots, limits.slot_wait),
+        pending_locks: Default::default(),
+        pool: Pool::new(&limits),
+        metrics: Default::default(),
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        draining: AtomicBool::new(false),
+        running: running_sender,
+        limits,
+    });
+    let (stop, stopped) = watch::channel(false);
+    let uses_tls = tls.is_some();
+    let mut tasks = vec![
+        tokio::spawn(listener::run(
+            Arc::clone(&app),
+            listener,
+            tls,
+            routes::router(&app),
+            stopped.clone(),
+        )),
+        tokio::spawn(reaper::run(Arc::clone(&app), stopped.clone())),
+    ];
+    let metrics_addr = metrics.map(|(listener, addr)| {
+        let router = metrics_listener::router(Arc::clone(&app));
+        let run = listener::run(Arc::clone(&app), listener, None, router, stopped);
+        tasks.push(tokio::spawn(run));
+        addr
+    });
+    tracing::info!(%addr, environment = %oldest, "serving");
+    Ok(RunningServer {
+        app,
+        addr,
+        metrics_addr,
+        ca_file,
+        tls: uses_tls,
+        environment: oldest,
+        stop,
+        tasks,
+        running,
+        lock,
+    })
+}
+
+/// One process serves a directory: slots of every other boot may then be counted as lost.
+fn lock(dir: &ProviderDir, config: &Config) -> Result<File, Error> {
+    let path = dir.serve_lock();
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(Error::io(format!("open {}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::AlreadyServing(config.data_dir.clone())),
+        Err(TryLockError::Error(error)) => {
+            Err(Error::io(format!("lock {}", path.display()))(error))
+        }
+    }
+}
+
+type TlsParts = (Option<Arc<ServerConfig>>, Option<PathBuf>);
+
+fn tls_of(config: &Config, dir: &ProviderDir) -> Result<TlsParts, Error> {
+    match &config.tls {
+        Tls::None => Ok((None, None)),
+        Tls::Files { cert, key } => Ok((Some(tls::from_files(cert, key)?), None)),
+        Tls::Dev => {
+            let now = config.clock.now();
+            let dev = dev_tls::load_or_create(&dir.dev_tls(), config.listen, now)?;
+            Ok((Some(dev.config), Some(dev.ca_file)))
+        }
+    }
+}
+
+type Environments = HashMap<EnvironmentId, Arc<Environment>>;
+
+/// Opens every environment's keyring and identity key, and the key of session tokens.
+async fn load_environments(
+    config: &Config,
+    dir: &ProviderDir,
+    db: &Db,
+) -> Result<(Environments, Sessions, EnvironmentId), Error> {
+    let mut conn = db.read().acquire().await?;
+    let rows = environments::all(&mut conn).await?;
+    drop(conn);
+    let mut environments = HashMap::new();
+    let mut first = None;
+    for row in rows {
+        let home = dir.environment(&row.environment);
+        let path = EnvironmentKeys::keyring_path(&home);
+        let keyring = Keyring::open(&path, &row.environment, config.passphrase.as_ref())?;
+        let clock = Arc::clone(&config.clock);
+        let keys =
+            EnvironmentKeys::new(home, row.environment.clone(), Arc::new(keyring), clock);
+        let secret = keys
+            .load(OwnSecret::Identity, Arc::new(DbSink::plain(db.clone())))
+            .await?
+            .ok_or(Error::NotFound("identity key"))?;
+        let identity = identity_from(&secret)?;
+        if identity.verifying_key().to_bytes() != row.identity_key {
+            return Err(Error::Caller("the identity key is not the one this database knows"));
+        }
+        let id = row.environment.clone();
+        let environment =
+            Arc::new(Environment { id: id.clone(), identity, keys });
+        first.get_or_insert_with(|| Arc::clone(&environment));
+        environments.insert(id, environment);
+    }
+    let first = first.ok_or_else(|| Error::NotInitialised(config.data_dir.clone()))?;
+    let key = first
+        .keys
+        .load(OwnSecret::Session, Arc::new(DbSink::plain(db.clone())))
+        .await?
+        .ok_or(Error::NotFound("session key"))?;
+    let sessions = Sessions::new(&key, config.limits.session_ttl);
+    Ok((environments, sessions, first.id.clone()))
+}
+
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let listener =
+        TcpListener::bind(addr).await.map_err(Error::io(format!("listen on {addr}")))?;
+    let addr = listener.local_addr().map_err(Error::io("read the listening address"))?;
+    Ok((listener, addr))
+}

@@ -1,0 +1,161 @@
+//! Session tokens: short-lived JWTs, HS256 under one key of this deployment, nothing else.
+
+use std::time::Duration;
+
+use halfkey_core::{EnvironmentId, SecretBytes, SecretString, UnixMillis};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{TokenId, random_id};
+
+const ISSUER: &str = "halfkey";
+/// More than any token of ours; what is longer is not looked at.
+const MAX_LEN: usize = 2048;
+/// Clocks of several nodes may differ by this much.
+const LEEWAY_SECS: i64 = 5;
+
+/// Every claim is required; any other claim, a doubled one or another type is refused.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    /// The environment.
+    aud: String,
+    /// The API token's id.
+    sub: String,
+    /// `<token id>.<random>`.
+    jti: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Why a session token was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not one of ours.
+    Invalid,
+    /// One of ours, from too long ago.
+    Expired,
+}
+
+/// What a valid session token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) environment: EnvironmentId,
+    pub(crate) token: TokenId,
+}
+
+/// Makes and checks session tokens.
+pub(crate) struct Sessions {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    lifetime: Duration,
+    /// The one header our tokens have, encoded.
+    header: String,
+}
+
+halfkey_core::redacted_debug!(Sessions);
+
+impl Sessions {
+    pub(crate) fn new(key: &SecretBytes, lifetime: Duration) -> Self {
+        Self {
+            encoding: EncodingKey::from_secret(key.expose()),
+            decoding: DecodingKey::from_secret(key.expose()),
+            lifetime,
+            header: encoded_header(),
+        }
+    }
+
+    /// A token for `session`.
+    pub(crate) fn issue(
+        &self,
+        session: &Session,
+        now: UnixMillis,
+    ) -> Result<SecretString, jsonwebtoken::errors::Error> {
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: session.environment.to_string(),
+            sub: session.token.to_string(),
+            jti: format!("{}.{}", session.token, hex::encode(random_id())),
+            iat: now.as_secs(),
+            exp: now.as_secs().saturating_add(lifetime),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map(SecretString::new)
+    }
+
+    /// Checks a token completely: header, signature, every claim, time.
+    pub(crate) fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, Refusal> {
+        // Our own header, byte for byte: no other algorithm, `kid`, `crit` or `typ` gets further.
+        let header = token.split('.').next();
+        if token.len() > MAX_LEN || header != Some(self.header.as_str()) {
+            return Err(Refusal::Invalid);
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[ISSUER]);
+        // Time comes from our clock and the audience is the caller's to compare: both below.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
+            .map_err(|_| Refusal::Invalid)?
+            .claims;
+        let subject = claims.sub.parse::<TokenId>().map_err(|_| Refusal::Invalid)?;
+        let lifetime = claims.exp.saturating_sub(claims.iat);
+        let longest = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let (id, nonce) = claims.jti.split_once('.').ok_or(Refusal::Invalid)?;
+        if id != claims.sub
+            || nonce.len() != 32
+            || !(0..=longest).contains(&lifetime)
+            || claims.iat > now.as_secs().saturating_add(LEEWAY_SECS)
+        {
+            return Err(Refusal::Invalid);
+        }
+        if claims.exp <= now.as_secs() {
+            return Err(Refusal::Expired);
+        }
+        let environment = claims.aud.parse().map_err(|_| Refusal::Invalid)?;
+        Ok(Session { environment, token: subject })
+    }
+}
+
+fn encoded_header() -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let header = Header::new(Algorithm::HS256);
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions(key: u8) -> Sessions {
+        Sessions::new(&SecretBytes::new(vec![key; 32]), Duration::from_secs(600))
+    }
+
+    fn session() -> Session {
+        Session { environment: "env".parse().unwrap(), token: TokenId::from_bytes([7; 16]) }
+    }
+
+    #[test]
+    fn verify_takes_its_own_until_they_expire() {
+        let sessions = sessions(1);
+        let now = UnixMillis(1_700_000_000_000);
+        let token = sessions.issue(&session(), now).unwrap();
+        let verify = |at: i64| sessions.verify(token.expose(), UnixMillis(at));
+        assert_eq!(verify(now.0), Ok(session()));
+        assert_eq!(verify(now.0 + 599_999), Ok(session()));
+        assert_eq!(verify(now.0 + 600_000), Err(Refusal::Expired));
+        assert_eq!(verify(now.0 - 6_000), Err(Refusal::Invalid));
+    }
+
+    #[test]
+    fn verify_rejects_another_deployments() {
+        let now = UnixMillis(1_700_000_000_000);
+        let token = sessions(1).issue(&session(), now).unwrap();
+        assert_eq!(sessions(2).verify(token.expose(), now), Err(Refusal::Invalid));
+    }
+}
