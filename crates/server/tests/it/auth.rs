@@ -47,9 +47,9 @@ async fn expired_and_revoked_tokens_end_with_their_sessions() {
     let world = World::start().await;
     let expires = world.clock.now().saturating_add_millis(60_000);
     let short = world.new_token(&Scope::DEFAULT, Some(expires)).await;
-    let doomed = world.new_token(&Scope::DEFAULT, None).await;
+    let doomed_token = world.new_token(&Scope::DEFAULT, None).await;
     let (short_jwt, doomed_jwt) =
-        (world.authenticate(&short).await, world.authenticate(&doomed).await);
+        (world.authenticate(&short).await, world.authenticate(&doomed_token).await);
     let get = |jwt: String| {
         let world = &world;
         async move { world.send(Method::GET, &list(world), &jwt, None::<&()>).await }
@@ -60,11 +60,12 @@ async fn expired_and_revoked_tokens_end_with_their_sessions() {
     let clock = || Arc::clone(&world.clock) as Arc<_>;
     let all = tokens::list(world.home.path(), None, clock()).await.unwrap();
     assert_eq!(all.len(), 3);
-    let doomed_id = all[2].id;
-    assert!(all[2].last_used_at.is_some());
-    tokens::revoke(world.home.path(), None, doomed_id, clock()).await.unwrap();
+    let doomed = all.iter().find(|token| token.name == "test" && token.expires_at.is_none());
+    let doomed = doomed.unwrap();
+    assert!(doomed.last_used_at.is_some());
+    tokens::revoke(world.home.path(), None, doomed.id, clock()).await.unwrap();
     get(doomed_jwt).await.refused(401, "unauthenticated");
-    let again = world.send(Method::POST, &authenticate(&world), &doomed, None::<&()>).await;
+    let again = world.send(Method::POST, &authenticate(&world), &doomed_token, None::<&()>).await;
     again.refused(401, "unauthenticated");
 
     world.clock.advance(Duration::from_secs(60));

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Row as _};
 use crate::customer::{EVM, SVM, create, sign, sign_path, sign_request, step};
 use crate::world::World;
 
-pub async fn database(world: &World) -> SqliteConnection {
+pub(crate) async fn database(world: &World) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
         .filename(world.provider_dir().join("provider.db"))
         .busy_timeout(Duration::from_secs(10));

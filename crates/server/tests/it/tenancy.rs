@@ -1,7 +1,5 @@
 //! Whatever belongs to another environment is not there (security row 37).
 
-use std::sync::Arc;
-
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{
     AttemptReply, AttemptState, CommitRequest, CreateRequest, ProveRequest,
@@ -109,7 +107,6 @@ async fn init_again_changes_nothing() {
     assert!(!again.created && again.token.is_none());
     assert_eq!(again.environment, world.environment);
     assert_eq!(again.identity_public_key, world.identity);
-    let _clock = Arc::clone(&world.clock);
     world.up().await;
     assert_eq!(world.server().identity_public_key(), world.identity);
 }
