@@ -30,7 +30,10 @@ pub(crate) const SVM: Kind = Kind {
     scheme: ThresholdSignatureScheme::TwoOfTwo,
     variant: Variant::Ed25519Standard,
 };
-pub(crate) const EVM: Kind = Kind { chain: ChainName::Evm, ..SVM };
+pub(crate) const EVM: Kind = Kind {
+    chain: ChainName::Evm,
+    ..SVM
+};
 
 /// A wallet's customer half.
 #[derive(Debug)]
@@ -48,7 +51,9 @@ pub(crate) struct Creating {
 }
 
 /// Everything this ceremony wants to send now.
-pub(crate) fn outgoing<T>(ceremony: &mut dyn Ceremony<Output = T>) -> (Vec<CeremonyMessage>, Option<T>) {
+pub(crate) fn outgoing<T>(
+    ceremony: &mut dyn Ceremony<Output = T>,
+) -> (Vec<CeremonyMessage>, Option<T>) {
     let mut messages = Vec::new();
     loop {
         match ceremony.poll() {
@@ -143,9 +148,15 @@ impl Creating {
     }
 
     /// Takes the provider's reply; returns the next round's messages.
-    pub(crate) fn answer(&mut self, reply: &CeremonyReply, done: &mut Vec<KeyShare>) -> CeremonyRound {
+    pub(crate) fn answer(
+        &mut self,
+        reply: &CeremonyReply,
+        done: &mut Vec<KeyShare>,
+    ) -> CeremonyRound {
         self.deliver(&reply.messages);
-        CeremonyRound { messages: self.collect(done) }
+        CeremonyRound {
+            messages: self.collect(done),
+        }
     }
 
     pub(crate) fn finish(
@@ -176,7 +187,10 @@ pub(crate) fn step(reply: &CeremonyReply) -> String {
 pub(crate) async fn keygen(world: &World, kind: Kind) -> Wallet {
     let mut creating = Creating::new(world, kind);
     let mut done = Vec::new();
-    let opened: CeremonyReply = world.post(&world.sdk("/create"), &creating.request).await.ok();
+    let opened: CeremonyReply = world
+        .post(&world.sdk("/create"), &creating.request)
+        .await
+        .ok();
     let round = creating.answer(&opened, &mut done);
     let last: CeremonyReply = world.post(&step(&opened), &round).await.ok();
     assert_eq!(last.next, None);
@@ -195,11 +209,19 @@ pub(crate) async fn create(world: &World, kind: Kind) -> Wallet {
 }
 
 pub(crate) fn attempt_path(world: &World, wallet: &Wallet, what: &str) -> String {
-    world.sdk(&format!("/{}/attempts/{}/{what}", wallet.id, wallet.attempt))
+    world.sdk(&format!(
+        "/{}/attempts/{}/{what}",
+        wallet.id, wallet.attempt
+    ))
 }
 
 pub(crate) async fn commit(world: &World, wallet: &Wallet, unproven: bool) -> Answer {
-    world.post(&attempt_path(world, wallet, "commit"), &CommitRequest { unproven }).await
+    world
+        .post(
+            &attempt_path(world, wallet, "commit"),
+            &CommitRequest { unproven },
+        )
+        .await
 }
 
 /// A signature being made by the customer.
@@ -226,14 +248,25 @@ impl Signing {
         let (messages, _) = outgoing(&mut *sign);
         let header = share.header();
         let (generation, attempt_id) = (header.generation, header.attempt);
-        let open = CeremonyOpen { ceremony_id, generation, attempt_id, messages };
-        Self { sign, open, signature: None }
+        let open = CeremonyOpen {
+            ceremony_id,
+            generation,
+            attempt_id,
+            messages,
+        };
+        Self {
+            sign,
+            open,
+            signature: None,
+        }
     }
 
     /// Takes a reply; returns the messages of the next round, if there is one.
     pub(crate) fn answer(&mut self, reply: &CeremonyReply) -> CeremonyRound {
         if reply.messages.is_empty() {
-            return CeremonyRound { messages: Vec::new() };
+            return CeremonyRound {
+                messages: Vec::new(),
+            };
         }
         for message in &reply.messages {
             self.sign.message(message).unwrap();
@@ -248,7 +281,12 @@ impl Signing {
 
 pub(crate) fn sign_params(operation: Operation, input: SigningInput) -> SignParams {
     let ceremony = CeremonyId::generate(&mut os_rng());
-    SignParams { ceremony, operation, input, counterparty: PartyIndex::PROVIDER }
+    SignParams {
+        ceremony,
+        operation,
+        input,
+        counterparty: PartyIndex::PROVIDER,
+    }
 }
 
 /// What a proof of this share signs.
@@ -277,9 +315,14 @@ pub(crate) async fn prove(
 ) -> CeremonyReply {
     let (_, input) = proof_input(share, operation);
     let mut signing = Signing::new(share, Operation::Proof, input);
-    let request = ProveRequest { operation, ceremony: signing.open.clone() };
-    let opened: CeremonyReply =
-        world.post(&attempt_path(world, wallet, "prove"), &request).await.ok();
+    let request = ProveRequest {
+        operation,
+        ceremony: signing.open.clone(),
+    };
+    let opened: CeremonyReply = world
+        .post(&attempt_path(world, wallet, "prove"), &request)
+        .await
+        .ok();
     let round = last_round(&mut signing, share, &opened);
     let last: CeremonyReply = world.post(&step(&opened), &round).await.ok();
     assert!(last.next.is_none() && last.activity.is_some());
@@ -315,7 +358,11 @@ pub(crate) fn message_of(share: &KeyShare, text: &[u8]) -> (String, SigningInput
         ChainName::Evm => halfkey_chain::wire_payload::evm_message(text).unwrap(),
         _ => halfkey_chain::wire_payload::svm_message(text).unwrap(),
     };
-    (payload.message, payload.request.input, payload.request.operation)
+    (
+        payload.message,
+        payload.request.input,
+        payload.request.operation,
+    )
 }
 
 /// An opening request for a text message.
@@ -323,7 +370,15 @@ pub(crate) fn sign_request(share: &Arc<KeyShare>, text: &[u8]) -> (Signing, Sign
     let (message, input, operation) = message_of(share, text);
     let signing = Signing::new(share, operation, input);
     let ceremony = signing.open.clone();
-    (signing, SignMessageRequest { message, is_formatted: false, context: None, ceremony })
+    (
+        signing,
+        SignMessageRequest {
+            message,
+            is_formatted: false,
+            context: None,
+            ceremony,
+        },
+    )
 }
 
 pub(crate) fn sign_path(world: &World, wallet: &Wallet) -> String {
@@ -333,8 +388,7 @@ pub(crate) fn sign_path(world: &World, wallet: &Wallet) -> String {
 /// A whole signature over a text message; verified.
 pub(crate) async fn sign(world: &World, wallet: &Wallet, share: &Arc<KeyShare>, text: &[u8]) {
     let (mut signing, request) = sign_request(share, text);
-    let mut reply: CeremonyReply =
-        world.post(&sign_path(world, wallet), &request).await.ok();
+    let mut reply: CeremonyReply = world.post(&sign_path(world, wallet), &request).await.ok();
     while reply.next.is_some() {
         let round = signing.answer(&reply);
         reply = world.post(&step(&reply), &round).await.ok();

@@ -23,7 +23,8 @@ pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -59,15 +60,27 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
-            panic!("{error}: {}: {}", self.status, String::from_utf8_lossy(&self.bytes))
+            panic!(
+                "{error}: {}: {}",
+                self.status,
+                String::from_utf8_lossy(&self.bytes)
+            )
         })
     }
 
     /// The error code; panics on a success.
     pub(crate) fn code(&self) -> String {
-        assert!(self.status >= 400, "{} {}", self.status, String::from_utf8_lossy(&self.bytes));
+        assert!(
+            self.status >= 400,
+            "{} {}",
+            self.status,
+            String::from_utf8_lossy(&self.bytes)
+        );
         let body = self.json();
-        assert!(body["error"].is_string() && body["requestId"].is_string(), "{body}");
+        assert!(
+            body["error"].is_string() && body["requestId"].is_string(),
+            "{body}"
+        );
         body["code"].as_str().unwrap().to_owned()
     }
 
@@ -84,7 +97,11 @@ impl Answer {
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) {
         let text = String::from_utf8_lossy(&self.bytes);
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{text}");
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{text}"
+        );
     }
 }
 
@@ -124,7 +141,10 @@ impl World {
             passphrase: None,
             accept_restore: false,
             allow_blind: false,
-            limits: Limits { slot_wait: Duration::ZERO, ..Limits::default() },
+            limits: Limits {
+                slot_wait: Duration::ZERO,
+                ..Limits::default()
+            },
             clock: Arc::clone(&self.clock) as Arc<_>,
         };
         (self.tweak)(&mut config);
@@ -157,11 +177,20 @@ impl World {
         self.home.path().join("provider")
     }
 
-    pub(crate) async fn new_token(&self, scopes: &[Scope], expires_at: Option<UnixMillis>) -> String {
-        let new = NewToken { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at };
+    pub(crate) async fn new_token(
+        &self,
+        scopes: &[Scope],
+        expires_at: Option<UnixMillis>,
+    ) -> String {
+        let new = NewToken {
+            name: "test".to_owned(),
+            scopes: scopes.to_vec(),
+            expires_at,
+        };
         let clock = Arc::clone(&self.clock) as Arc<_>;
-        let created =
-            tokens::create(self.home.path(), Some(&self.environment), new, clock).await.unwrap();
+        let created = tokens::create(self.home.path(), Some(&self.environment), new, clock)
+            .await
+            .unwrap();
         created.token.expose().to_owned()
     }
 
@@ -170,7 +199,10 @@ impl World {
         let path = format!("/environments/{}/waas/authenticate", self.environment);
         let answer = self.send(Method::POST, &path, token, None::<&()>).await;
         let reply: Value = answer.ok();
-        reply["encodedJwts"]["minifiedJwt"].as_str().unwrap().to_owned()
+        reply["encodedJwts"]["minifiedJwt"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -207,7 +239,12 @@ impl World {
         self.send(Method::POST, path, &self.jwt, Some(body)).await
     }
 
-    pub(crate) async fn post_with_key<T: Serialize>(&self, path: &str, key: &str, body: &T) -> Answer {
+    pub(crate) async fn post_with_key<T: Serialize>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &T,
+    ) -> Answer {
         let request = self
             .http
             .post(self.url(path))
@@ -239,7 +276,11 @@ impl World {
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+    Answer {
+        status,
+        headers,
+        bytes: response.bytes().await.unwrap().to_vec(),
+    }
 }
 
 pub(crate) fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) -> InitOptions {
