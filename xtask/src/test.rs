@@ -3,12 +3,14 @@
 
 mod parts;
 mod report;
+mod summary;
 
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use self::report::TestReport;
+use self::summary::{Done, Summary};
 use crate::workspace::Workspace;
 use crate::{models, process, tidy, tools};
 
@@ -62,107 +64,81 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
         tools::prepare(workspace, args.install)?;
     }
     let mut report = TestReport::default();
-    let mut failed: Vec<String> = Vec::new();
+    let mut summary = Summary::default();
     for step in &steps {
         println!("\n== {step:?}");
-        if let Err(message) = run_step(workspace, args, *step, &mut report) {
-            println!("FAILED: {message}");
-            failed.push(format!("{step:?}: {message}"));
+        if *step == Step::Test {
+            run_tests(workspace, &mut report, &mut summary);
+        } else {
+            summary.check(&format!("{step:?}"), run_check(workspace, args, *step));
         }
     }
-    if steps.contains(&Step::Test) {
-        println!("\n== tests against real parts");
-        for (part, count) in parts::count(&report) {
-            println!("  {part:20} {count}");
-            // A part that no test reaches any more is a test suite that rots unseen.
-            if count == 0 {
-                failed.push(format!("no test ran against {part}"));
-            }
-        }
-    }
-    sum_up(&steps, &report, &failed)
+    summary.close(&report)
 }
 
-/// The closing lines. A failed step counts as one failure beside the tests that failed.
-fn sum_up(steps: &[Step], report: &TestReport, failed: &[String]) -> Result<(), String> {
-    println!("\n== summary");
-    for message in failed {
-        println!("  FAILED {message}");
-    }
-    for name in &report.failed {
-        println!("  FAILED {name}");
-    }
-    let checks = steps.iter().filter(|step| **step != Step::Test).count();
-    let failed_checks = failed
-        .iter()
-        .filter(|message| !message.starts_with("Test:"))
-        .count();
-    let test_step = usize::from(failed.len() > failed_checks && report.failed_count == 0);
-    let failures = report
-        .failed_count
-        .saturating_add(failed_checks)
-        .saturating_add(test_step);
-    let passes = report
-        .passed_count
-        .saturating_add(checks.saturating_sub(failed_checks));
-    println!("  {} tests and {checks} other checks ran", report.ran());
-    println!("{passes} passed, {failures} failed");
-    if failures == 0 {
-        Ok(())
-    } else {
-        Err("not everything passed".to_owned())
-    }
-}
-
-fn run_step(
-    workspace: &Workspace,
-    args: &Args,
-    step: Step,
-    report: &mut TestReport,
-) -> Result<(), String> {
+fn run_check(workspace: &Workspace, args: &Args, step: Step) -> Result<Done, String> {
+    let mut cargo = workspace.cargo();
     match step {
-        Step::Fmt => process::run(workspace.cargo().args(["fmt", "--all", "--check"])),
-        Step::Tidy => tidy::run(workspace),
-        Step::Deny => deny(workspace, args.with_deny),
-        Step::Models if models::is_possible() => models::run(workspace),
-        Step::Models => {
-            println!("spin is not installed; the models were not checked");
-            Ok(())
-        }
-        Step::Clippy => process::run(workspace.cargo().arg("clippy").args(EVERYTHING).args([
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])),
-        Step::Doc => process::run(
-            workspace
-                .cargo()
-                .args(["doc", "--no-deps", "--document-private-items"])
+        Step::Fmt => process::run(cargo.args(["fmt", "--all", "--check"]))?,
+        Step::Tidy => tidy::run(workspace)?,
+        Step::Deny => return deny(workspace, args.with_deny),
+        Step::Models if models::is_possible() => models::run(workspace)?,
+        Step::Models => return Ok(Done::LeftOut("spin is not installed")),
+        Step::Clippy => {
+            cargo
+                .arg("clippy")
                 .args(EVERYTHING)
-                .env("RUSTDOCFLAGS", "-D warnings"),
-        ),
-        Step::Test => test(workspace, report),
+                .args(["--all-targets", "--", "-D", "warnings"]);
+            process::run(&mut cargo)?;
+        }
+        Step::Doc => {
+            cargo
+                .args(["doc", "--no-deps", "--document-private-items"])
+                .args(EVERYTHING);
+            process::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
+        }
+        Step::Test => {}
     }
+    Ok(Done::Passed)
 }
 
-fn deny(workspace: &Workspace, install: bool) -> Result<(), String> {
-    if install && !process::succeeds("cargo-deny", &["--version"]) {
+fn deny(workspace: &Workspace, install: bool) -> Result<Done, String> {
+    let is_there = || process::succeeds("cargo-deny", &["--version"]);
+    if install && !is_there() {
         process::run(
             workspace
                 .cargo()
                 .args(["install", "--locked", "cargo-deny"]),
         )?;
     }
-    if !process::succeeds("cargo-deny", &["--version"]) {
-        println!("cargo-deny is not installed; `tidy` has checked the same lists");
-        return Ok(());
+    if !is_there() {
+        return Ok(Done::LeftOut(
+            "cargo-deny is not installed; tidy checked the same lists",
+        ));
     }
     process::run(
         workspace
             .cargo()
             .args(["deny", "check", "bans", "licenses", "sources"]),
-    )
+    )?;
+    Ok(Done::Passed)
+}
+
+/// Runs every test and says which real parts they ran against.
+fn run_tests(workspace: &Workspace, report: &mut TestReport, summary: &mut Summary) {
+    if let Err(message) = test(workspace, report)
+        && report.failed_count == 0
+    {
+        summary.fail(message);
+    }
+    println!("\n== tests against real parts");
+    for (part, count) in parts::count(report) {
+        println!("  {part:24} {count}");
+        // A part that no test reaches any more is a test suite that rots unseen.
+        if count == 0 {
+            summary.fail(format!("no test ran against {part}"));
+        }
+    }
 }
 
 /// Runs the tests; each test that uses a real part says so in a file, and in its name.
@@ -195,41 +171,4 @@ fn ledger(tools: &Path) -> Result<PathBuf, String> {
     let path = tools.join(format!("parts-{}.tsv", std::process::id()));
     std::fs::write(&path, "").map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(passed: usize, failed: usize) -> TestReport {
-        let mut report = TestReport::default();
-        report.take(&format!(
-            "test result: ok. {passed} passed; {failed} failed; 0 ignored; 0 m"
-        ));
-        report
-    }
-
-    #[test]
-    fn sum_up_fails_on_a_failed_test_a_failed_check_and_a_part_without_tests() {
-        let steps = [Step::Fmt, Step::Test];
-        assert_eq!(sum_up(&steps, &report(3, 0), &[]), Ok(()));
-        sum_up(&steps, &report(3, 1), &["Test: x".to_owned()]).unwrap_err();
-        assert!(
-            sum_up(
-                &steps,
-                &report(3, 0),
-                &["Test: does not compile".to_owned()]
-            )
-            .is_err()
-        );
-        sum_up(&steps, &report(3, 0), &["Fmt: x".to_owned()]).unwrap_err();
-        assert!(
-            sum_up(
-                &steps,
-                &report(3, 0),
-                &["no test ran against anvil".to_owned()]
-            )
-            .is_err()
-        );
-    }
 }

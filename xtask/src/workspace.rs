@@ -11,12 +11,12 @@ use crate::process;
 /// Folders that hold nothing of the project's own.
 const SKIPPED: [&str; 4] = [".git", "target", "node_modules", "proptest-regressions"];
 
-/// One text file.
+/// One file.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// Relative to the root, with `/`.
     pub(crate) path: String,
-    /// Its content.
+    /// Its content; empty when it is no text.
     pub(crate) text: String,
 }
 
@@ -69,7 +69,7 @@ impl Workspace {
         fs::read_to_string(self.root.join(path)).map_err(|error| format!("{path}: {error}"))
     }
 
-    /// Every text file of the project, in the order of their paths.
+    /// Every file of the project, in the order of their paths.
     pub(crate) fn sources(&self) -> Result<Vec<Source>, String> {
         let mut sources = Vec::new();
         let mut folders = vec![self.root.clone()];
@@ -88,7 +88,10 @@ impl Workspace {
                 }
                 if path.is_dir() {
                     folders.push(path);
-                } else if let Ok(text) = fs::read_to_string(&path) {
+                } else {
+                    let bytes =
+                        fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                    let text = String::from_utf8(bytes).unwrap_or_default();
                     let relative = path.strip_prefix(&self.root).unwrap_or(&path);
                     sources.push(Source {
                         path: relative.to_string_lossy().into_owned(),

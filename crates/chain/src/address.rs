@@ -42,6 +42,13 @@ pub fn canonical_address(chain: ChainName, address: &str) -> Result<String, Erro
 /// # Errors
 /// [`Error::Address`] when the bytes are no point of secp256k1.
 pub fn evm(public_key: &[u8]) -> Result<Address, Error> {
+    // SEC1 knows further tags, under which the same bytes would be another key's.
+    if !matches!(
+        (public_key.first(), public_key.len()),
+        (Some(2 | 3), 33) | (Some(4), 65)
+    ) {
+        return Err(Error::Address);
+    }
     let key = k256::PublicKey::from_sec1_bytes(public_key).map_err(|_| Error::Address)?;
     let point = key.to_encoded_point(false);
     let coordinates = point.as_bytes().get(1..).ok_or(Error::Address)?;
@@ -110,11 +117,11 @@ mod tests {
 
     #[test]
     fn address_rejects_what_is_no_evm_key() {
-        let mut not_on_curve = hex::decode(ONE).unwrap();
-        not_on_curve[0] = 0x05;
+        let mut compact = hex::decode(ONE).unwrap();
+        compact[0] = 0x05;
         let x_too_big = [&[2][..], &[0xff; 32]].concat();
         for bad in [
-            &not_on_curve[..],
+            &compact[..],
             &x_too_big,
             &[0],
             &[],
@@ -159,18 +166,16 @@ mod tests {
         let text = address(ChainName::Svm, key.as_bytes()).unwrap();
         assert_eq!(svm_bytes(&text).unwrap(), *key.as_bytes());
         assert_eq!(canonical_address(ChainName::Svm, &text).unwrap(), text);
-        // y = 2 is on no point; y = 1 is the identity, of small order.
-        let mut two = [0; 32];
-        two[0] = 2;
-        let mut identity = [0; 32];
-        identity[0] = 1;
-        for bad in [&two[..], &identity, &[7; 31], &[]] {
-            assert_eq!(address(ChainName::Svm, bad), Err(Error::Address));
+        // y = 7 is on no point; y = 1 is the identity, of small order.
+        let only_low_byte =
+            |byte| core::array::from_fn::<u8, 32, _>(|at| if at == 0 { byte } else { 0 });
+        for bad in [&only_low_byte(7)[..], &only_low_byte(1), &[7; 31], &[]] {
+            assert_eq!(address(ChainName::Svm, bad), Err(Error::Address), "{bad:?}");
         }
         for bad in [
             "",
             "0",
-            &text[1..],
+            &text[2..],
             &format!("1{text}"),
             &format!("{text} "),
             "Il",

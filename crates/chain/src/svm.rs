@@ -13,6 +13,7 @@
 //!
 //! except that under `svmTransaction` everything but the first row is refused.
 
+mod attach;
 pub mod message;
 mod offchain;
 mod reader;
@@ -28,6 +29,7 @@ use crate::bytes::{self, excerpt, hex_0x, readings};
 use crate::context::{Context, member};
 use crate::{Error, SigningRequest};
 
+pub use attach::attach;
 pub use message::{TransactionMessage, Version, is_any_transaction_message};
 
 const CLAIMS: [&str; 2] = ["svmMessage", "svmTransaction"];

@@ -1,6 +1,8 @@
 //! A party's long-lived share and its versioned binary encoding.
 
 mod belongs;
+#[cfg(feature = "test-shares")]
+mod canaries;
 mod encoding;
 mod header;
 mod material;

@@ -142,7 +142,7 @@ impl fmt::Display for BindCtx {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::ctx;
+    use crate::conformance::sample::{ctx, neighbours};
 
     #[test]
     fn canonical_bytes_are_what_spec_md_says() {
@@ -168,7 +168,7 @@ mod tests {
     fn every_field_changes_the_bytes() {
         let base = ctx();
         let mut seen = vec![base.canonical_bytes().unwrap()];
-        for other in crate::testing::neighbours(&base) {
+        for other in neighbours(&base) {
             let bytes = other.canonical_bytes().unwrap();
             assert!(!seen.contains(&bytes), "{other:?}");
             seen.push(bytes);

@@ -87,7 +87,8 @@ impl Embedded {
     /// promise to keep anything.
     ///
     /// # Errors
-    /// As [`Self::create_or_open`], and [`Error::NotFound`] when a file is missing.
+    /// As [`Self::create_or_open`]; [`Error::Keyring`] or [`Error::NotFound`] when a file is
+    /// missing.
     pub async fn open(
         dir: &Path,
         environment: &EnvironmentId,

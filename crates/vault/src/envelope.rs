@@ -145,7 +145,7 @@ pub(crate) fn seal(
     Ok(core::mem::take(&mut *buffer))
 }
 
-/// The inverse of [`seal`]; `None` when the tag does not verify. Nothing is released before it does.
+/// The inverse of [`seal`]; `None` when the tag does not verify, and nothing is released before.
 pub(crate) fn open(
     key: &[u8; 32],
     nonce: [u8; 12],
@@ -161,4 +161,63 @@ pub(crate) fn open(
         .len();
     buffer.truncate(len);
     Some(SecretBytes::new(core::mem::take(&mut *buffer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::sample::{ctx, neighbours};
+
+    fn sealed() -> (Dek, Header, Vec<u8>) {
+        let dek = Dek::generate().unwrap();
+        let (header, body) =
+            crate::vault::seal::seal_with(&dek, [1; 32], [2; 12], &ctx(), b"plain").unwrap();
+        (dek, header, body)
+    }
+
+    fn opens(dek: &Dek, header: &Header, ctx: &BindCtx, body: &[u8]) -> bool {
+        open_body(dek, header, ctx, body).is_ok_and(|plain| plain.expose() == b"plain")
+    }
+
+    /// With the right data key at hand: the body is bound by itself, not only by its wrap.
+    #[test]
+    fn a_body_opens_under_its_own_context_only() {
+        let (dek, header, body) = sealed();
+        assert!(opens(&dek, &header, &ctx(), &body));
+        for other in neighbours(&ctx()) {
+            assert!(!opens(&dek, &header, &other, &body), "{other:?}");
+        }
+    }
+
+    /// A header whose commitment was made to fit another key is still covered by the tag.
+    #[test]
+    fn open_rejects_another_key_even_with_its_own_commitment() {
+        let (_, header, body) = sealed();
+        let other = Dek::generate().unwrap();
+        assert!(!opens(&other, &header, &ctx(), &body));
+        let commitment = derive(&other, &header.salt).unwrap().commitment;
+        let forged = Header {
+            commitment,
+            ..header
+        };
+        assert!(!opens(&other, &forged, &ctx(), &body));
+    }
+
+    #[test]
+    fn key_and_commitment_depend_on_key_and_salt() {
+        let (one, two) = (Dek::generate().unwrap(), Dek::generate().unwrap());
+        let derived = [
+            derive(&one, &[1; 32]),
+            derive(&one, &[2; 32]),
+            derive(&two, &[1; 32]),
+        ];
+        let derived = derived.map(Result::unwrap);
+        for (at, first) in derived.iter().enumerate() {
+            for second in derived.iter().skip(at + 1) {
+                assert_ne!(first.commitment, second.commitment);
+                assert_ne!(*first.key, *second.key);
+            }
+            assert_ne!(*first.key, first.commitment);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use halfkey_core::crash_point;
 use rustix::fs::{Mode, OFlags};
 
 use crate::Error;
@@ -136,6 +137,7 @@ fn place(path: &Path, temporary: &Path, bytes: &[u8], replace: Replace) -> Resul
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(|error| io_error("cannot write", temporary, &error))?;
+    crash_point("vault.file.written");
     match replace {
         Replace::Never => std::fs::hard_link(temporary, path),
         Replace::Existing => std::fs::rename(temporary, path),
@@ -204,7 +206,10 @@ mod tests {
         ensure_dir(&dir).unwrap();
         chmod(&dir, 0o755);
         let error = check_dir(&dir).unwrap_err().to_string();
-        assert!(error.contains("755") && error.contains("chmod 700"), "{error}");
+        assert!(
+            error.contains("755") && error.contains("chmod 700"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod golden;
 
 use crate::Wrapped;
 use crate::envelope::Header;

@@ -44,8 +44,8 @@ pub struct Page {
 /// May write records.
 #[async_trait]
 pub trait PutRecord: Send + Sync {
-    /// Writes durably (the call returns after the store's own durability barrier) if `expect` holds.
-    /// [`Error::Conflict`] otherwise.
+    /// Writes durably (the call returns after the store's own durability barrier) if `expect`
+    /// holds; [`Error::Conflict`] otherwise.
     async fn put(&self, name: &RecordName, bytes: &[u8], expect: Expect) -> Result<Rev, Error>;
 }
 

@@ -8,7 +8,7 @@ mod destroy;
 mod open;
 mod right;
 mod rows;
-mod seal;
+pub(crate) mod seal;
 mod store;
 mod trail;
 

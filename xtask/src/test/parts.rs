@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &str); 8] = [
-    ("anvil", "anvil"),
-    ("LiteSVM", "litesvm"),
-    ("SQLite", "sqlite"),
-    ("eth-account", "eth_account"),
-    ("solders", "solders"),
-    ("ethers", "ethers"),
-    ("cast", "cast"),
-    ("killed processes", "process"),
+const PARTS: [(&str, &[&str]); 9] = [
+    ("anvil", &["anvil"]),
+    ("LiteSVM", &["litesvm"]),
+    ("SQLite", &["sqlite"]),
+    ("eth-account", &["eth_account"]),
+    ("solders", &["solders"]),
+    ("ethers", &["ethers"]),
+    ("cast", &["cast"]),
+    ("record judge (Python)", &["judge"]),
+    ("killed processes", &["process", "crash"]),
 ];
 
 /// Per part, how many tests that passed used it: those that said so in the ledger, and those that
@@ -21,21 +22,24 @@ const PARTS: [(&str, &str); 8] = [
 pub(super) fn count(report: &TestReport) -> Vec<(&'static str, usize)> {
     PARTS
         .iter()
-        .map(|(shown, key)| (*shown, tests_of(report, key).len()))
+        .map(|(shown, keys)| (*shown, tests_of(report, keys).len()))
         .collect()
 }
 
-fn tests_of<'a>(report: &'a TestReport, part: &str) -> BTreeSet<&'a str> {
+fn tests_of<'a>(report: &'a TestReport, keys: &[&str]) -> BTreeSet<&'a str> {
     let passed: BTreeSet<&str> = report.passed.iter().map(String::as_str).collect();
-    let named = passed
-        .iter()
-        .copied()
-        .filter(|name| name.split("::").any(|word| word == part));
+    let in_module = |name: &&str| name.split("::").any(|word| keys.contains(&word));
     let said = report.used.lines().filter_map(|line| {
         let (used, test) = line.split_once('\t')?;
-        (used.replace('-', "_") == part && passed.contains(test)).then_some(test)
+        let used = used.replace('-', "_");
+        (keys.contains(&used.as_str()) && passed.contains(test)).then_some(test)
     });
-    named.chain(said).collect()
+    passed
+        .iter()
+        .copied()
+        .filter(in_module)
+        .chain(said)
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@ const CODES: (&str, &str) = (
     "docs/reference/errors.md",
 );
 
-/// Where the metrics are explained; they are defined in the server crate.
-const METRICS: &str = "docs/guides/operating.md";
+/// Where the metrics are defined, and where they are explained.
+const METRICS: (&str, &str) = ("crates/server/src/metrics.rs", "docs/guides/operating.md");
+
+/// Where the command's exit codes are defined, and where they are explained.
+const EXIT_CODES: (&str, &str) = ("crates/cli/src/exit_code.rs", "docs/reference/errors.md");
 
 /// Where the custody rules are explained.
 const CUSTODY: &str = "SECURITY.md";
@@ -19,6 +22,7 @@ const CUSTODY: &str = "SECURITY.md";
 pub(super) fn agree(sources: &[Source]) -> Vec<Finding> {
     let mut findings = error_codes(sources);
     findings.extend(metrics(sources));
+    findings.extend(exit_codes(sources));
     findings.extend(custody_rules(sources));
     findings.extend(cited_tests(sources));
     findings.extend(links(sources));
@@ -72,46 +76,56 @@ fn error_codes(sources: &[Source]) -> Vec<Finding> {
     findings
 }
 
-/// Whether the text between quotes is the name of a metric.
-fn is_metric(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let suffix = [
-        "_total", "_seconds", "_bytes", "_count", "_info", "_current",
-    ];
-    text.starts_with("halfkey_")
-        && text.chars().all(word)
-        && suffix.iter().any(|suffix| text.ends_with(suffix))
-}
-
 /// Each metric of the server is explained, and each metric explained exists.
 fn metrics(sources: &[Source]) -> Vec<Finding> {
-    let in_server = |source: &&Source| source.path.starts_with("crates/server/src/");
-    let mut defined: Vec<&str> = sources
-        .iter()
-        .filter(in_server)
-        .flat_map(|source| source.text.split(|c: char| "\" {}\\\n".contains(c)))
-        .filter(|text| is_metric(text))
+    let (code, document) = METRICS;
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_name = |text: &&str| text.starts_with("halfkey_");
+    let defined: Vec<&str> = text_of(sources, code)
+        .split(|c| !word(c))
+        .filter(is_name)
         .collect();
-    defined.sort_unstable();
-    defined.dedup();
-    let document = text_of(sources, METRICS);
-    let explained: Vec<&str> = document
-        .split('`')
-        .filter_map(|text| text.split('{').next())
+    let explained: Vec<&str> = text_of(sources, document)
+        .split(|c| !word(c))
+        .filter(is_name)
         .collect();
     let mut findings = Vec::new();
-    for name in &defined {
-        if !explained.contains(name) {
-            findings.push(Finding::new(
-                METRICS,
-                0,
-                format!("metric `{name}` is not explained"),
-            ));
-        }
+    if defined.is_empty() {
+        findings.push(Finding::new(code, 0, "no metrics found"));
     }
-    for name in explained.into_iter().filter(|text| is_metric(text)) {
-        if !defined.contains(&name) {
-            findings.push(Finding::new(METRICS, 0, format!("no metric `{name}`")));
+    let mut report = |names: &[&str], others: &[&str], what: &str| {
+        let mut missing: Vec<_> = names.iter().filter(|name| !others.contains(name)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        for name in missing {
+            findings.push(Finding::new(document, 0, format!("metric {name} {what}")));
+        }
+    };
+    report(&defined, &explained, "is not explained");
+    report(&explained, &defined, "does not exist");
+    findings
+}
+
+/// Each exit code of the command stands in a table row.
+fn exit_codes(sources: &[Source]) -> Vec<Finding> {
+    let (code, document) = EXIT_CODES;
+    let variant = |line: &str| {
+        let (name, number) = line.trim().strip_suffix(',')?.split_once(" = ")?;
+        let named = name.chars().all(char::is_alphanumeric);
+        (named && number.parse::<u8>().is_ok()).then(|| number.to_owned())
+    };
+    let defined: Vec<String> = text_of(sources, code).lines().filter_map(variant).collect();
+    let mut findings = Vec::new();
+    if defined.is_empty() {
+        findings.push(Finding::new(code, 0, "no exit codes found"));
+    }
+    for number in defined {
+        if !text_of(sources, document).contains(&format!("| {number} | ")) {
+            findings.push(Finding::new(
+                document,
+                0,
+                format!("exit code {number} is not listed"),
+            ));
         }
     }
     findings
@@ -244,11 +258,21 @@ mod tests {
 
     #[test]
     fn metrics_fail_when_unexplained_or_invented() {
-        let code = source("crates/server/src/metrics.rs", "\"halfkey_signs_total\"");
-        let check = |text: &str| metrics(&[code.clone(), source(METRICS, text)]).len();
+        let code = source(METRICS.0, "\"halfkey_signs_total\"");
+        let check = |text: &str| metrics(&[code.clone(), source(METRICS.1, text)]).len();
         assert_eq!(check("| `halfkey_signs_total{operation}` |"), 0);
         assert_eq!(check(""), 1);
         assert_eq!(check("`halfkey_signs_total` `halfkey_other_total`"), 1);
+        assert_eq!(metrics(&[]).len(), 1);
+    }
+
+    #[test]
+    fn exit_codes_fail_when_unlisted() {
+        let code = source(EXIT_CODES.0, "    /// Gone.\n    NotFound = 4,\n");
+        let check = |text: &str| exit_codes(&[code.clone(), source(EXIT_CODES.1, text)]).len();
+        assert_eq!(check("| 4 | gone |"), 0);
+        assert_eq!(check("| 14 | gone |"), 1);
+        assert_eq!(exit_codes(&[]).len(), 1);
     }
 
     #[test]

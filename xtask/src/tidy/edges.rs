@@ -154,7 +154,10 @@ pub(super) fn allowed_only(metadata: &Value) -> Vec<Finding> {
                 .and_then(Value::as_bool)
                 .unwrap_or_default();
             let permitted = match (text(dependency, "kind"), optional) {
-                ("dev", _) => allowed.dev.contains(&to) || allowed.normal.contains(&to),
+                // A crate's own tests may switch on its test-only features.
+                ("dev", _) => {
+                    to == name || allowed.dev.contains(&to) || allowed.normal.contains(&to)
+                }
                 (_, true) => allowed.optional.contains(&to) || allowed.normal.contains(&to),
                 (_, false) => allowed.normal.contains(&to),
             };
@@ -246,6 +249,7 @@ mod tests {
                 false,
                 false,
             ),
+            ("halfkey-mpc", "halfkey-mpc", Some("dev"), false, false),
             ("halfkey-chain", "halfkey-core", Some("build"), false, false),
             ("halfkey-chain", "halfkey-mpc", Some("build"), false, true),
         ] {

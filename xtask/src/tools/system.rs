@@ -16,7 +16,7 @@ struct Program {
     optional: bool,
 }
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 6] = [
     Program {
         name: "C compiler",
         command: "cc",
@@ -47,6 +47,14 @@ const PROGRAMS: [Program; 5] = [
         arguments: &["-c", "import ensurepip, venv"],
         packages: &["python3-venv"],
         purpose: "holds LiteSVM and the Python judges",
+        optional: false,
+    },
+    Program {
+        name: "ip and unshare",
+        command: "sh",
+        arguments: &["-c", "ip -V && unshare --version"],
+        packages: &["iproute2", "util-linux"],
+        purpose: "runs the demo with networking cut",
         optional: false,
     },
     Program {

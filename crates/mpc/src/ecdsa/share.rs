@@ -53,6 +53,14 @@ struct StoredRef<'a> {
     mul_receivers: &'a BTreeMap<engine::PartyIndex, MulReceiver<Secp256k1>>,
 }
 
+#[cfg(feature = "test-shares")]
+impl EcdsaShare {
+    /// The secret scalars of root and account.
+    pub(crate) const fn scalars(&self) -> [&Scalar; 2] {
+        [&self.root.poly_point, &self.account.poly_point]
+    }
+}
+
 impl EcdsaShare {
     /// The share that keygen ends with.
     pub(crate) fn from_keygen(

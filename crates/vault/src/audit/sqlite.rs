@@ -1,13 +1,15 @@
-//! The hash-chained audit table: one chain per node and boot (custody rule 27), each append its own
-//! durable transaction.
+//! The hash-chained audit table: one chain per node and boot (custody rule 27), each event durable
+//! before its append returns.
 
 mod rows;
+mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use halfkey_core::{Clock, EnvironmentId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::chain::{self, ChainStart};
 use super::{AuditEvent, AuditPosition, AuditSink};
@@ -17,19 +19,24 @@ use crate::store::sqlite::{Database, Options, Schema};
 
 pub(super) use self::rows::{ChainRow, chains, entries_from};
 
-use self::rows::last_entry;
+use self::writer::Waiting;
 
 const SCHEMA: Schema = Schema {
     what: "the audit log",
     migrations: &[include_str!("../../migrations/audit/0001_audit.sql")],
 };
 
-/// An audit log in one SQLite file.
+/// How many events may wait before the next caller waits to be queued.
+const QUEUE: usize = 1024;
+
+/// An audit log in one SQLite file. Lives on the `tokio` runtime that opened it; once that is gone,
+/// every append fails and nothing can be opened.
 #[derive(Debug)]
 pub struct SqliteAudit {
     database: Database,
     chain: [u8; 16],
-    tail: Mutex<Tail>,
+    tail: Arc<Mutex<Tail>>,
+    queue: mpsc::Sender<Waiting>,
 }
 
 /// Where the next entry goes.
@@ -70,10 +77,15 @@ impl SqliteAudit {
             head: genesis,
             in_doubt: false,
         };
+        let tail = Arc::new(Mutex::new(tail));
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let writer = writer::run(database.clone(), start.chain, Arc::clone(&tail), waiting);
+        drop(tokio::spawn(writer));
         Ok(Self {
             database,
             chain: start.chain,
-            tail: Mutex::new(tail),
+            tail,
+            queue,
         })
     }
 
@@ -97,30 +109,17 @@ impl SqliteAudit {
     pub const fn database(&self) -> &Database {
         &self.database
     }
-
-    async fn append_next(&self, event: &AuditEvent) -> Result<AuditPosition, Error> {
-        let mut tail = self.tail.lock().await;
-        if tail.in_doubt {
-            let last = last_entry(self.database.writer(), &self.chain).await?;
-            (tail.next, tail.head) = match last {
-                Some((sequence, head)) => (sequence.saturating_add(1), head),
-                None => (0, tail.genesis),
-            };
-        }
-        tail.in_doubt = true;
-        let position = chain::next(self.chain, tail.next, &tail.head, event);
-        rows::insert_entry(&self.database, &position, event).await?;
-        tail.next = tail.next.saturating_add(1);
-        tail.head = position.head;
-        tail.in_doubt = false;
-        Ok(position)
-    }
 }
 
 #[async_trait]
 impl AuditSink for SqliteAudit {
     async fn append(&self, event: AuditEvent) -> Result<AuditPosition, Error> {
-        let appended = self.append_next(&event).await;
-        appended.map_err(|error| Error::AuditUnavailable(error.to_string()))
+        let stopped = || Error::AuditUnavailable("its writer has stopped".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .send(Waiting { event, reply })
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }

@@ -1,5 +1,7 @@
 //! Crypto-shredding: the wrapped keys go first, then the record.
 
+use halfkey_core::crash_point;
+
 use super::Vault;
 use crate::tombstone::tombstone;
 use crate::{Access, Error, Expect, RecordName, Rev};
@@ -40,6 +42,7 @@ impl Vault {
             .put_right()?
             .put(name, tombstone(), Expect::Rev(found))
             .await?;
+        crash_point("vault.destroy.shredded");
         self.destroy_right()?.destroy(name, Expect::Rev(rev)).await
     }
 }

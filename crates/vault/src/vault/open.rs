@@ -107,3 +107,126 @@ fn worse(earlier: Option<Error>, later: Error) -> Error {
         (_, later) => later,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use halfkey_core::{RequestId, SecretBytes, SystemClock};
+
+    use super::*;
+    use crate::audit::memory::MemoryAudit;
+    use crate::conformance::sample::ctx;
+    use crate::kms::memory::MemoryKek;
+    use crate::vault::seal::seal_with;
+    use crate::{Purpose, UnwrapKey, VaultParts, WrapKey, Wrapped};
+
+    fn access() -> Access {
+        let request_id = RequestId::from_bytes([0; 16]);
+        Access {
+            actor: "t".to_owned(),
+            purpose: Purpose::Sign,
+            request_id,
+        }
+    }
+
+    fn vault(unwrap: Arc<dyn UnwrapKey>) -> Vault {
+        Vault::new(VaultParts {
+            wrap: None,
+            unwrap: Some(unwrap),
+            put: None,
+            get: None,
+            list: None,
+            destroy: None,
+            audit: Arc::new(MemoryAudit::default()),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// A record of `dek` with the wraps given.
+    fn record(dek: &Dek, wraps: &[Wrapped]) -> SealedRecord {
+        let (header, body) = seal_with(dek, [1; 32], [2; 12], &ctx(), b"plain").unwrap();
+        SealedRecord::assemble(&header, wraps, &body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn any_of_several_wraps_opens() {
+        let (ours, other) = (MemoryKek::new("a").unwrap(), MemoryKek::new("b").unwrap());
+        let dek = Dek::generate().unwrap();
+        let foreign = other.wrap(&ctx(), &dek).await.unwrap();
+        let own = ours.wrap(&ctx(), &dek).await.unwrap();
+        let vault = vault(Arc::new(ours));
+        for wraps in [
+            vec![own.clone()],
+            vec![foreign.clone(), own.clone()],
+            vec![own, foreign],
+        ] {
+            let opened = vault
+                .open(&ctx(), &record(&dek, &wraps), &access())
+                .await
+                .unwrap();
+            assert_eq!(opened, SecretBytes::new(b"plain".to_vec()));
+        }
+    }
+
+    /// A wrap of another data key under the right KEK and context: the commitment refuses it.
+    #[tokio::test]
+    async fn open_rejects_a_wrap_of_another_data_key() {
+        let kek = MemoryKek::new("a").unwrap();
+        let (dek, other) = (Dek::generate().unwrap(), Dek::generate().unwrap());
+        let wrong = kek.wrap(&ctx(), &other).await.unwrap();
+        let opened = vault(Arc::new(kek))
+            .open(&ctx(), &record(&dek, &[wrong]), &access())
+            .await;
+        match opened {
+            Err(Error::Corrupt { why, .. }) => assert!(why.contains("data key"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A KMS that cannot be reached.
+    struct Down;
+
+    #[async_trait]
+    impl UnwrapKey for Down {
+        async fn unwrap(&self, _ctx: &BindCtx, wrapped: &Wrapped) -> Result<Dek, Error> {
+            if wrapped.kek_uri == "memory:down" {
+                return Err(Error::Backend {
+                    message: "down".to_owned(),
+                    temporary: true,
+                });
+            }
+            Err(Error::corrupt("x", "another KEK"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kms_that_is_down_does_not_make_the_record_look_damaged() {
+        let kek = MemoryKek::new("down").unwrap();
+        let dek = Dek::generate().unwrap();
+        let unreachable = kek.wrap(&ctx(), &dek).await.unwrap();
+        let foreign = MemoryKek::new("b")
+            .unwrap()
+            .wrap(&ctx(), &dek)
+            .await
+            .unwrap();
+        let vault = vault(Arc::new(Down));
+        for wraps in [
+            vec![unreachable.clone(), foreign.clone()],
+            vec![foreign, unreachable],
+        ] {
+            let opened = vault.open(&ctx(), &record(&dek, &wraps), &access()).await;
+            assert!(
+                matches!(
+                    opened,
+                    Err(Error::Backend {
+                        temporary: true,
+                        ..
+                    })
+                ),
+                "{opened:?}"
+            );
+        }
+    }
+}

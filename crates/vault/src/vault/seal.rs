@@ -41,18 +41,29 @@ impl Vault {
             });
         }
         let dek = Dek::generate()?;
-        let salt = *random_bytes::<32>()?;
-        let derived = envelope::derive(&dek, &salt)?;
-        let nonce = *random_bytes::<12>()?;
-        let header = Header {
-            salt,
-            commitment: derived.commitment,
-            nonce,
-        };
-        let body = envelope::seal_body(&derived, &header, ctx, plaintext.expose())?;
+        let (salt, nonce) = (*random_bytes::<32>()?, *random_bytes::<12>()?);
+        let (header, body) = seal_with(&dek, salt, nonce, ctx, plaintext.expose())?;
         let wrapped = wrap.wrap(ctx, &dek).await?;
         let record = SealedRecord::assemble(&header, &[wrapped], &body)
             .map_err(|why| Error::permanent(format!("the KEK provider's answer: {why}")))?;
         Ok((record, dek))
     }
+}
+
+/// Header and body of a record, from everything that is otherwise drawn at random.
+pub(crate) fn seal_with(
+    dek: &Dek,
+    salt: [u8; 32],
+    nonce: [u8; 12],
+    ctx: &BindCtx,
+    plaintext: &[u8],
+) -> Result<(Header, Vec<u8>), Error> {
+    let derived = envelope::derive(dek, &salt)?;
+    let header = Header {
+        salt,
+        commitment: derived.commitment,
+        nonce,
+    };
+    let body = envelope::seal_body(&derived, &header, ctx, plaintext)?;
+    Ok((header, body))
 }

@@ -1,6 +1,6 @@
 //! Sealing into a store, with read-back.
 
-use halfkey_core::SecretBytes;
+use halfkey_core::{SecretBytes, crash_point};
 
 use super::Vault;
 use super::open::open_with_key;
@@ -30,7 +30,10 @@ impl Vault {
             Err(error) => Err(error),
         };
         let (record, dek) = trail.conclude(prepared).await?;
-        match self.write_and_read_back(name, &record, expect).await {
+        crash_point("vault.store.before");
+        let written = self.write_and_read_back(name, &record, expect).await;
+        crash_point("vault.store.after");
+        match written {
             Ok(rev) => match reopen(name, ctx, &record, &dek, plaintext) {
                 Ok(()) => Ok(rev),
                 Err(error) => Err(trail.refused(error).await),

@@ -1,22 +1,35 @@
 //! The embedded vault: everything in one directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use halfkey_core::{SecretString, WalletProperties};
+use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
+use halfkey_vault::audit::verify::verify;
+use halfkey_vault::conformance::sample;
 use halfkey_vault::{Embedded, Error, Expect};
+use tempfile::TempDir;
 
 use crate::support::{access, clock, ctx, environment, name, secret};
 
+fn place() -> (PathBuf, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (dir.path().join("data"), dir)
+}
+
+async fn create_in(dir: &Path, environment: &EnvironmentId) -> Result<Embedded, Error> {
+    Embedded::create_or_open(dir, environment, None, clock(), "node-1").await
+}
+
 async fn create(dir: &Path) -> Embedded {
-    Embedded::create_or_open(dir, &environment(), None, clock(), "node-1")
-        .await
-        .unwrap()
+    create_in(dir, &environment()).await.unwrap()
+}
+
+async fn open(dir: &Path) -> Result<Embedded, Error> {
+    Embedded::open(dir, &environment(), None, clock(), "node-1").await
 }
 
 #[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("data");
+    let (dir, _alive) = place();
     let share = secret("a share");
     let properties = WalletProperties::new("EVM", "w", "0xAB");
     let first = create(&dir).await;
@@ -32,26 +45,209 @@ async fn what_was_stored_is_there_after_a_restart() {
         .unwrap();
     first.close().await;
 
-    let again = Embedded::open(&dir, &environment(), None, clock(), "node-1")
+    for again in [open(&dir).await.unwrap(), create(&dir).await] {
+        let loaded = again
+            .vault
+            .load(&name("s"), &ctx(), &access())
+            .await
+            .unwrap();
+        assert_eq!(loaded.value, share);
+        assert_eq!(
+            again.properties.get("0xab").await.unwrap().unwrap().value,
+            properties
+        );
+        again.close().await;
+    }
+}
+
+/// What was acknowledged is on disk before the files are closed.
+#[tokio::test]
+async fn what_was_stored_is_there_in_a_copy_taken_without_closing() {
+    let (dir, alive) = place();
+    let first = create(&dir).await;
+    first
+        .vault
+        .store(&name("s"), &ctx(), &secret("x"), Expect::Absent, &access())
         .await
         .unwrap();
+    let copy = alive.path().join("copy");
+    let copied = std::process::Command::new("cp")
+        .arg("-rp")
+        .args([&dir, &copy])
+        .status();
+    assert!(copied.unwrap().success());
+    let again = open(&copy).await.unwrap();
     let loaded = again
         .vault
         .load(&name("s"), &ctx(), &access())
         .await
         .unwrap();
-    assert_eq!(loaded.value, share);
-    assert_eq!(
-        again.properties.get("0xab").await.unwrap().unwrap().value,
-        properties
-    );
+    assert_eq!(loaded.value, secret("x"));
     again.close().await;
+    first.close().await;
+}
+
+#[tokio::test]
+async fn every_boot_is_a_chain_of_a_sound_log() {
+    let (dir, _alive) = place();
+    let mut anchor = None;
+    for _ in 0..3 {
+        let vault = create(&dir).await;
+        anchor = vault.audit.position().await;
+        vault.close().await;
+    }
+    let report = verify(&dir.join("audit.sqlite"), anchor.as_ref())
+        .await
+        .unwrap();
+    assert!(report.is_sound(), "{report}");
+    // The first boot seals its canary and opens it; the others open it.
+    assert_eq!((report.chains, report.entries), (3, 4));
+}
+
+#[tokio::test]
+async fn open_makes_nothing() {
+    let (dir, _alive) = place();
+    assert!(open(&dir).await.is_err());
+    assert!(!dir.exists());
+    create(&dir).await.close().await;
+    for file in ["keyring.json", "vault.sqlite", "audit.sqlite"] {
+        let (path, aside) = (dir.join(file), dir.join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        let error = open(&dir).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Keyring(_) | Error::NotFound(_)),
+            "{file}: {error}"
+        );
+        assert!(!path.exists(), "{file} was made");
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    // The cache makes no promise to keep anything.
+    std::fs::remove_file(dir.join("cache.sqlite")).unwrap();
+    open(&dir).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_lost_keyring_is_not_replaced() {
+    let (dir, _alive) = place();
+    create(&dir).await.close().await;
+    let (path, aside) = (dir.join("keyring.json"), dir.join("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    match create_in(&dir, &environment()).await {
+        Err(Error::Keyring(why)) => assert!(why.contains("restore it"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!path.exists());
+    std::fs::rename(&aside, &path).unwrap();
+    create(&dir).await.close().await;
+}
+
+/// A keyring of the right environment, but not the one these records are sealed under.
+#[tokio::test]
+async fn another_keyring_is_refused_by_the_canary() {
+    let (dir, alive) = place();
+    create(&dir).await.close().await;
+    let other = alive.path().join("other");
+    create(&other).await.close().await;
+    std::fs::copy(other.join("keyring.json"), dir.join("keyring.json")).unwrap();
+    match open(&dir).await {
+        Err(Error::Keyring(why)) => assert!(why.contains("does not open"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn files_of_another_environment_are_refused() {
+    let (dir, alive) = place();
+    create(&dir).await.close().await;
+    let foreign = alive.path().join("foreign");
+    let env_other = sample::environment("env-other");
+    create_in(&foreign, &env_other).await.unwrap().close().await;
+
+    let whole = create_in(&dir, &env_other).await;
+    assert!(matches!(whole, Err(Error::Environment { .. })), "{whole:?}");
+    for file in [
+        "keyring.json",
+        "vault.sqlite",
+        "cache.sqlite",
+        "audit.sqlite",
+    ] {
+        let (path, aside) = (dir.join(file), dir.join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::copy(foreign.join(file), &path).unwrap();
+        match open(&dir).await {
+            Err(Error::Environment {
+                found, expected, ..
+            }) => {
+                assert_eq!(
+                    (found.as_str(), expected.as_str()),
+                    ("env-other", "env-test")
+                );
+            }
+            other => panic!("{file}: {other:?}"),
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    open(&dir).await.unwrap().close().await;
+}
+
+/// Dying after any file was made, the next start goes on.
+#[tokio::test]
+async fn a_creation_that_died_is_taken_up_again() {
+    let (dir, alive) = place();
+    create(&dir).await.close().await;
+    for made in [vec![], vec!["keyring.json"]] {
+        let partial = alive.path().join(format!("partial-{}", made.len()));
+        std::fs::create_dir(&partial).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&partial, private).unwrap();
+        for file in made {
+            std::fs::copy(dir.join(file), partial.join(file)).unwrap();
+        }
+        let vault = create(&partial).await;
+        vault
+            .vault
+            .seal(&ctx(), &secret("x"), &access())
+            .await
+            .unwrap();
+        vault.close().await;
+    }
+    // An empty database file, made and not yet filled.
+    let empty = dir.join("cache.sqlite");
+    std::fs::write(&empty, b"").unwrap();
+    open(&dir).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn two_processes_share_one_directory() {
+    let (dir, _alive) = place();
+    let first = create(&dir).await;
+    let second = open(&dir).await.unwrap();
+    first
+        .vault
+        .store(&name("s"), &ctx(), &secret("x"), Expect::Absent, &access())
+        .await
+        .unwrap();
+    let again = second
+        .vault
+        .store(&name("s"), &ctx(), &secret("y"), Expect::Absent, &access())
+        .await;
+    assert!(matches!(again, Err(Error::Conflict(_))));
+    let loaded = second
+        .vault
+        .load(&name("s"), &ctx(), &access())
+        .await
+        .unwrap();
+    assert_eq!(loaded.value, secret("x"));
+    first.close().await;
+    second.close().await;
+    let report = verify(&dir.join("audit.sqlite"), None).await.unwrap();
+    assert!(report.is_sound(), "{report}");
 }
 
 #[tokio::test]
 async fn a_passphrase_is_needed_and_must_be_right() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("data");
+    let (dir, _alive) = place();
     let right = SecretString::from("correct horse");
     let open = async |passphrase: Option<&SecretString>| {
         let opened = Embedded::create_or_open(&dir, &environment(), passphrase, clock(), "n").await;

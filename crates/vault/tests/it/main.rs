@@ -1,8 +1,23 @@
 //! Integration tests of the vault, one binary.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unused_async,
     reason = "a test may stop at what it does not expect"
 )]
 
+mod barrier;
+mod canary;
 mod embedded;
+mod faults;
+mod golden;
+mod guard;
+mod judge;
+mod keyring;
+mod memory;
+mod process;
+mod records;
+mod sqlite;
 mod support;

@@ -1,12 +1,16 @@
 //! Values the tests share.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use halfkey_core::{
-    AttemptId, ChainName, Clock, EnvironmentId, Generation, KeyShareId, PartyIndex, RequestId,
-    SecretBytes, ShareSetId, ThresholdSignatureScheme, UnixMillis, WalletId,
-};
-use halfkey_vault::{Access, BindCtx, Purpose, RecordName, RecordPurpose};
+use halfkey_core::{Clock, EnvironmentId, RequestId, SecretBytes, UnixMillis};
+use halfkey_vault::audit::memory::MemoryAudit;
+use halfkey_vault::conformance::sample;
+use halfkey_vault::kms::memory::MemoryKek;
+use halfkey_vault::store::memory::MemoryRecords;
+use halfkey_vault::{Access, Purpose, RecordName, Vault, VaultParts};
+
+pub(crate) use halfkey_vault::conformance::sample::{ctx, neighbours};
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -22,25 +26,9 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(FixedClock)
 }
 
+/// The environment of [`ctx`].
 pub(crate) fn environment() -> EnvironmentId {
-    "env-test".parse().unwrap()
-}
-
-pub(crate) fn ctx() -> BindCtx {
-    BindCtx {
-        environment: environment(),
-        chain: ChainName::Evm,
-        account_address: "0xab".to_owned(),
-        wallet: WalletId::from_bytes([1; 16]),
-        key_share: KeyShareId::from_bytes([2; 16]),
-        share_set: ShareSetId::from_bytes([3; 16]),
-        party: PartyIndex::CUSTOMER_1,
-        scheme: ThresholdSignatureScheme::TwoOfTwo,
-        purpose: RecordPurpose::Share,
-        generation: Generation(7),
-        attempt: AttemptId::from_bytes([4; 16]),
-        group_public_key_hash: [5; 32],
-    }
+    sample::environment("env-test")
 }
 
 pub(crate) fn access() -> Access {
@@ -57,4 +45,50 @@ pub(crate) fn name(text: &str) -> RecordName {
 
 pub(crate) fn secret(text: &str) -> SecretBytes {
     SecretBytes::new(text.as_bytes().to_vec())
+}
+
+/// A vault in memory, and what it stands on.
+pub(crate) struct Memory {
+    pub(crate) vault: Vault,
+    pub(crate) records: Arc<MemoryRecords>,
+    pub(crate) audit: Arc<MemoryAudit>,
+    pub(crate) kek: Arc<MemoryKek>,
+}
+
+pub(crate) fn memory() -> Memory {
+    let records = Arc::new(MemoryRecords::default());
+    let audit = Arc::new(MemoryAudit::default());
+    let kek = Arc::new(MemoryKek::new("test").unwrap());
+    let vault = Vault::new(VaultParts {
+        wrap: Some(Arc::<MemoryKek>::clone(&kek)),
+        unwrap: Some(Arc::<MemoryKek>::clone(&kek)),
+        put: Some(Arc::<MemoryRecords>::clone(&records)),
+        get: Some(Arc::<MemoryRecords>::clone(&records)),
+        list: Some(Arc::<MemoryRecords>::clone(&records)),
+        destroy: Some(Arc::<MemoryRecords>::clone(&records)),
+        audit: Arc::<MemoryAudit>::clone(&audit),
+        clock: clock(),
+    });
+    Memory {
+        vault,
+        records,
+        audit,
+        kek,
+    }
+}
+
+/// Every file under `dir`, with its bytes.
+pub(crate) fn files_in(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }

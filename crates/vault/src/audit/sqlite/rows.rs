@@ -1,7 +1,7 @@
 //! The rows of the audit log.
 
 use halfkey_core::UnixMillis;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteExecutor, SqlitePool, SqliteRow};
 use sqlx::{FromRow, Row as _};
 
 use crate::audit::chain::{self, ChainStart, Predecessor};
@@ -122,34 +122,40 @@ pub(in crate::audit) async fn entries_from(
 }
 
 /// The last entry's sequence and head.
-pub(in crate::audit) async fn last_entry(
-    pool: &SqlitePool,
+pub(super) async fn last_entry(
+    executor: impl SqliteExecutor<'_>,
     chain: &[u8; 16],
 ) -> Result<Option<(u64, [u8; 32])>, Error> {
     let last: Option<EntryRow> = sqlx::query_as(
         "SELECT * FROM audit_entries WHERE chain = ?1 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(chain.as_slice())
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await
     .map_err(from_sqlx)?;
     Ok(last.map(|row| (row.sequence, row.head)))
 }
 
-/// Writes a chain's row, joined to the newest chain there is.
+/// Writes a chain's row, joined to the newest chain there is; one transaction, so that two
+/// processes that start at once do not join the same one.
 pub(super) async fn begin_chain(
     database: &Database,
     mut start: ChainStart,
 ) -> Result<ChainStart, Error> {
+    let writer = database.writer();
+    let mut transaction = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(from_sqlx)?;
     let newest: Option<ChainRow> =
         sqlx::query_as("SELECT * FROM audit_chains ORDER BY number DESC LIMIT 1")
-            .fetch_optional(database.writer())
+            .fetch_optional(&mut *transaction)
             .await
             .map_err(from_sqlx)?;
     let mut number = 1_i64;
     if let Some(newest) = newest {
         number = newest.number.saturating_add(1);
-        let last = last_entry(database.writer(), &newest.start.chain).await?;
+        let last = last_entry(&mut *transaction, &newest.start.chain).await?;
         start.predecessor = Some(Predecessor {
             chain: newest.start.chain,
             sequence: last.map(|(sequence, _)| sequence),
@@ -157,8 +163,6 @@ pub(super) async fn begin_chain(
         });
     }
     let before = start.predecessor.as_ref();
-    // The number is the primary key: of two processes that begin at once, one fails and is begun
-    // again by its operator.
     sqlx::query(
         "INSERT INTO audit_chains (number, chain, environment, node, started_at, predecessor,
                                    predecessor_sequence, predecessor_head)
@@ -177,38 +181,45 @@ pub(super) async fn begin_chain(
             .transpose()?,
     )
     .bind(before.map(|before| before.head.to_vec()))
-    .execute(database.writer())
+    .execute(&mut *transaction)
     .await
     .map_err(from_sqlx)?;
+    transaction.commit().await.map_err(from_sqlx)?;
     Ok(start)
 }
 
-/// Writes one entry, durably.
-pub(super) async fn insert_entry(
+/// Writes entries in one durable transaction.
+pub(super) async fn insert_entries(
     database: &Database,
-    position: &AuditPosition,
-    event: &AuditEvent,
+    entries: &[(AuditPosition, &AuditEvent)],
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO audit_entries (chain, sequence, at, actor, action, purpose, environment,
-                                    wallet, record, request_id, outcome, detail, head)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )
-    .bind(position.chain.as_slice())
-    .bind(signed(position.sequence)?)
-    .bind(event.at.0)
-    .bind(&event.actor)
-    .bind(&event.action)
-    .bind(&event.purpose)
-    .bind(&event.environment)
-    .bind(&event.wallet)
-    .bind(&event.record)
-    .bind(&event.request_id)
-    .bind(event.outcome.as_str())
-    .bind(&event.detail)
-    .bind(position.head.as_slice())
-    .execute(database.writer())
-    .await
-    .map_err(from_sqlx)?;
-    Ok(())
+    let writer = database.writer();
+    let mut transaction = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(from_sqlx)?;
+    for (position, event) in entries {
+        sqlx::query(
+            "INSERT INTO audit_entries (chain, sequence, at, actor, action, purpose, environment,
+                                        wallet, record, request_id, outcome, detail, head)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )
+        .bind(position.chain.as_slice())
+        .bind(signed(position.sequence)?)
+        .bind(event.at.0)
+        .bind(&event.actor)
+        .bind(&event.action)
+        .bind(&event.purpose)
+        .bind(&event.environment)
+        .bind(&event.wallet)
+        .bind(&event.record)
+        .bind(&event.request_id)
+        .bind(event.outcome.as_str())
+        .bind(&event.detail)
+        .bind(position.head.as_slice())
+        .execute(&mut *transaction)
+        .await
+        .map_err(from_sqlx)?;
+    }
+    transaction.commit().await.map_err(from_sqlx)
 }

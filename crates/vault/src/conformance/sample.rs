@@ -1,16 +1,22 @@
-//! Values the unit tests share.
+//! Contexts and events to test with.
 
 use halfkey_core::{
-    AttemptId, ChainName, Generation, KeyShareId, PartyIndex, ShareSetId, ThresholdSignatureScheme,
-    WalletId,
+    AttemptId, ChainName, EnvironmentId, Generation, KeyShareId, PartyIndex, ShareSetId,
+    ThresholdSignatureScheme, UnixMillis, WalletId,
 };
 
-use crate::{BindCtx, RecordPurpose};
+use super::must;
+use crate::{AuditEvent, AuditOutcome, BindCtx, RecordPurpose};
+
+/// The environment of that name.
+pub fn environment(name: &str) -> EnvironmentId {
+    must(name.parse())
+}
 
 /// A context whose every field is told apart by its bytes.
-pub(crate) fn ctx() -> BindCtx {
+pub fn ctx() -> BindCtx {
     BindCtx {
-        environment: "env-test".parse().unwrap(),
+        environment: environment("env-test"),
         chain: ChainName::Evm,
         account_address: "0xab".to_owned(),
         wallet: WalletId::from_bytes([1; 16]),
@@ -26,10 +32,10 @@ pub(crate) fn ctx() -> BindCtx {
 }
 
 /// Contexts that differ from `base` in one field each: the twelve fields, and every other purpose.
-pub(crate) fn neighbours(base: &BindCtx) -> Vec<BindCtx> {
+pub fn neighbours(base: &BindCtx) -> Vec<BindCtx> {
     type Edit = fn(&mut BindCtx);
     let edits: [Edit; 12] = [
-        |ctx| ctx.environment = "env-other".parse().unwrap(),
+        |ctx| ctx.environment = environment("env-other"),
         |ctx| ctx.chain = ChainName::Svm,
         |ctx| ctx.account_address.push('c'),
         |ctx| ctx.wallet = WalletId::from_bytes([9; 16]),
@@ -56,4 +62,20 @@ pub(crate) fn neighbours(base: &BindCtx) -> Vec<BindCtx> {
             ..base.clone()
         }))
         .collect()
+}
+
+/// An audit event by `actor`.
+pub fn event(actor: &str) -> AuditEvent {
+    AuditEvent {
+        at: UnixMillis(1_700_000_000_000),
+        actor: actor.to_owned(),
+        action: "open".to_owned(),
+        purpose: "sign".to_owned(),
+        environment: "env-test".to_owned(),
+        wallet: "wallet".to_owned(),
+        record: "record".to_owned(),
+        request_id: "request".to_owned(),
+        outcome: AuditOutcome::Granted,
+        detail: String::new(),
+    }
 }

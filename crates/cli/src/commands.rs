@@ -1,0 +1,28 @@
+//! One module per command.
+
+mod audit;
+mod demo;
+mod init;
+mod serve;
+mod token;
+mod wallet;
+
+use crate::args::{Cli, Command};
+use crate::context::DataDir;
+use crate::exit_code::Failure;
+use crate::output::Output;
+use crate::passphrase;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let data = DataDir::open(&cli.global)?;
+    let passphrase = passphrase::read(cli.global.passphrase_file.as_deref())?;
+    match cli.command {
+        Command::Init => init::run(&data, passphrase, output).await,
+        Command::Demo(options) => demo::run(&data, passphrase, &options, output).await,
+        Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
+        Command::Token(command) => token::run(&data, command, output).await,
+        Command::Wallet(command) => wallet::run(&data, passphrase, command, output).await,
+        Command::Audit(command) => audit::run(&data, command, output).await,
+    }
+}

@@ -1,0 +1,76 @@
+//! `halfkey serve`: the provider's half, until SIGTERM or Ctrl-C.
+
+use std::sync::Arc;
+
+use halfkey_core::{SecretString, SystemClock};
+use halfkey_server::{Config, Limits, Server, Tls};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Serve;
+use crate::context::DataDir;
+use crate::exit_code::Failure;
+use crate::output::Output;
+
+pub(crate) async fn run(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    options: Serve,
+    output: Output,
+) -> Result<(), Failure> {
+    let tls = match (options.tls_cert, options.tls_key, options.dev_tls) {
+        (Some(cert), Some(key), _) => Tls::Files { cert, key },
+        (_, _, true) => Tls::Dev,
+        _ => Tls::None,
+    };
+    let scheme = if matches!(tls, Tls::None) {
+        "http"
+    } else {
+        "https"
+    };
+    let server = Server::start(Config {
+        data_dir: data.path().to_owned(),
+        listen: options.listen,
+        tls,
+        metrics_listen: options.metrics_listen,
+        passphrase,
+        accept_restore: options.accept_restore,
+        limits: Limits::default(),
+        allow_blind: options.allow_blind,
+        clock: Arc::new(SystemClock),
+    })
+    .await?;
+    let url = format!("{scheme}://{}", server.addr());
+    let value = json!({
+        "url": url,
+        "data_dir": data.path(),
+        "environment": server.environment(),
+        "provider_identity": server.identity_public_key(),
+        "ca_file": server.ca_file(),
+        "metrics": server.metrics_addr(),
+    });
+    output.result(&value, || {
+        let mut text = format!(
+            "halfkey provider on {url}\n  data directory     {}\n  environment        {}\n  \
+             provider identity  {}",
+            data.path().display(),
+            server.environment(),
+            server.identity_public_key(),
+        );
+        if let Some(file) = server.ca_file() {
+            text.push_str(&format!("\n  CA file            {}", file.display()));
+        }
+        if let Some(addr) = server.metrics_addr() {
+            text.push_str(&format!("\n  metrics            http://{addr}/metrics"));
+        }
+        text
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    output.line("stopping: no new work, finishing what is under way");
+    server.shutdown().await;
+    Ok(())
+}

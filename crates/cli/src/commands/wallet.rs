@@ -1,0 +1,89 @@
+//! `halfkey wallet …`: wallets of this customer, through the store that keeps their state.
+
+mod create;
+mod open;
+mod overview;
+mod sign;
+
+use halfkey_core::SecretString;
+
+use crate::args::Wallet;
+use crate::context::DataDir;
+use crate::exit_code::Failure;
+use crate::output::Output;
+
+pub(crate) use create::{Wanted, create_one};
+pub(crate) use open::{Opened, open_with};
+
+pub(crate) async fn run(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    command: Wallet,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
+        Wallet::Create {
+            chain,
+            scheme,
+            variant,
+            idempotency_key,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider).await?;
+            let wanted = Wanted {
+                chain,
+                scheme,
+                variant,
+                idempotency_key,
+            };
+            create::run(&store, wanted, output).await
+        }
+        Wallet::List { provider } => {
+            overview::list(&open::open(data, passphrase, &provider).await?, output).await
+        }
+        Wallet::Show { address, provider } => {
+            overview::show(
+                &open::open(data, passphrase, &provider).await?,
+                &address,
+                output,
+            )
+            .await
+        }
+        Wallet::Resume { address, provider } => {
+            let store = open::open(data, passphrase, &provider).await?;
+            overview::resume(&store, address.as_deref(), output).await
+        }
+        Wallet::SignMessage {
+            address,
+            message,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider).await?;
+            sign::message(&store, &address, &message, output).await
+        }
+        Wallet::SignTypedData {
+            address,
+            file,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider).await?;
+            sign::typed_data(&store, &address, &file, output).await
+        }
+        Wallet::SignTransaction {
+            address,
+            payload,
+            file,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider).await?;
+            sign::transaction(
+                &store,
+                &address,
+                payload.as_deref(),
+                file.as_deref(),
+                output,
+            )
+            .await
+        }
+    }
+}

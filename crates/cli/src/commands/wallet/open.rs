@@ -1,0 +1,109 @@
+//! Opens this customer's two tiers and a client to its provider.
+
+use std::sync::Arc;
+
+use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
+use halfkey_core::{SecretString, SystemClock};
+use halfkey_vault::embedded::Embedded;
+
+use crate::args::Provider;
+use crate::context::{CustomerConfig, DataDir, read_token};
+use crate::exit_code::{ExitKind, Failure};
+
+/// The store over the embedded tiers.
+pub(crate) struct Opened {
+    pub(crate) store: WalletStore,
+    pub(crate) embedded: Embedded,
+}
+
+impl Opened {
+    /// Closes the databases cleanly.
+    pub(crate) async fn close(self) {
+        drop(self.store);
+        self.embedded.close().await;
+    }
+}
+
+/// As `init` wrote it, with what the command line says otherwise.
+pub(super) async fn open(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    provider: &Provider,
+) -> Result<Opened, Failure> {
+    let config = merge(data.read_config()?, provider)?;
+    let token_file = provider
+        .token_file
+        .clone()
+        .unwrap_or_else(|| data.token_file());
+    let token = read_token(&token_file)?;
+    open_with(data, passphrase, &config, &token).await
+}
+
+pub(crate) async fn open_with(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    config: &CustomerConfig,
+    token: &SecretString,
+) -> Result<Opened, Failure> {
+    let embedded = Embedded::create_or_open(
+        &data.customer(),
+        &config.environment,
+        passphrase.as_ref(),
+        Arc::new(SystemClock),
+        "cli",
+    )
+    .await?;
+    let mut options = WalletClientOpts::new(config.environment.to_string())
+        .base_api_url(&config.api_url)
+        .provider_identity(&config.provider_identity);
+    if let Some(file) = &config.ca_file {
+        options = options.ca_file(file);
+    }
+    let mut client = WalletClient::new(options)?;
+    client.authenticate_api_token(token.expose()).await?;
+    let store = WalletStore::new(
+        Arc::new(client),
+        embedded.vault.clone(),
+        Arc::clone(&embedded.properties),
+        StoreOptions {
+            actor: "halfkey-cli".to_owned(),
+            ..StoreOptions::default()
+        },
+    );
+    Ok(Opened { store, embedded })
+}
+
+fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {
+    let mut config = match (written, &provider.environment, &provider.provider_identity) {
+        (Some(config), _, _) => config,
+        (None, Some(environment), Some(identity)) => CustomerConfig {
+            environment: environment.parse()?,
+            api_url: provider.api_url.clone().ok_or_else(not_initialised)?,
+            provider_identity: identity.clone(),
+            ca_file: None,
+        },
+        _ => return Err(not_initialised()),
+    };
+    if let Some(environment) = &provider.environment {
+        config.environment = environment.parse()?;
+    }
+    if let Some(url) = &provider.api_url {
+        config.api_url.clone_from(url);
+    }
+    if let Some(identity) = &provider.provider_identity {
+        config.provider_identity.clone_from(identity);
+    }
+    if let Some(file) = &provider.ca_file {
+        config.ca_file = Some(file.clone());
+    }
+    Ok(config)
+}
+
+fn not_initialised() -> Failure {
+    Failure::new(
+        ExitKind::Input,
+        "not_initialised",
+        "this data directory knows no provider",
+    )
+    .with_hint("halfkey init, or give --api-url, --environment and --provider-identity")
+}

@@ -1,0 +1,206 @@
+//! `halfkey wallet list | show | resume`.
+
+use halfkey::{ResumeTarget, Settled, StoredWallet, WalletView};
+use halfkey_core::wire::{ProofState, WalletState};
+use serde_json::{Value, json};
+
+use super::Opened;
+use crate::exit_code::{ExitKind, Failure};
+use crate::output::Output;
+
+pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure> {
+    let wallets = opened.store.list().await?;
+    let pending = opened.store.pending().await?;
+    let value = json!({
+        "wallets": wallets.iter().map(describe).collect::<Vec<_>>(),
+        "pending": pending
+            .iter()
+            .map(|entry| {
+                json!({
+                    "attempt": entry.attempt,
+                    "chain": entry.chain,
+                    "scheme": entry.scheme,
+                    "since": entry.since.to_string(),
+                })
+            })
+            .collect::<Vec<_>>(),
+    });
+    output.result(&value, || {
+        let mut lines: Vec<_> = wallets.iter().map(line).collect();
+        if lines.is_empty() {
+            lines.push("no wallets yet: halfkey wallet create --chain EVM".to_owned());
+        }
+        if !pending.is_empty() {
+            lines.push(format!("{} pending: halfkey wallet resume", pending.len()));
+        }
+        lines.join("\n")
+    });
+    Ok(())
+}
+
+pub(super) async fn show(opened: &Opened, address: &str, output: Output) -> Result<(), Failure> {
+    let view = opened.store.show(address).await?;
+    output.result(&describe_view(&view), || human(&view));
+    Ok(())
+}
+
+pub(super) async fn resume(
+    opened: &Opened,
+    address: Option<&str>,
+    output: Output,
+) -> Result<(), Failure> {
+    let target = match address {
+        Some(address) => ResumeTarget::Address(address.to_owned()),
+        None => ResumeTarget::All,
+    };
+    let settled = opened.store.resume(target).await?;
+    let failed = settled
+        .iter()
+        .filter(|one| matches!(one.settled, Settled::Failed(_)))
+        .count();
+    let values: Vec<_> = settled
+        .iter()
+        .map(|one| {
+            let (state, detail) = outcome(&one.settled);
+            json!({ "attempt": one.entry.attempt, "outcome": state, "detail": detail })
+        })
+        .collect();
+    output.result(&values, || {
+        if settled.is_empty() {
+            return "nothing is pending".to_owned();
+        }
+        let line = |one: &halfkey::Resumed| {
+            let (state, detail) = outcome(&one.settled);
+            format!("{}  {state}  {detail}", one.entry.attempt)
+        };
+        settled.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
+    if failed > 0 {
+        let message = format!("{failed} of {} could not be settled", settled.len());
+        return Err(Failure::new(
+            ExitKind::Unavailable,
+            "resume_incomplete",
+            message,
+        ));
+    }
+    Ok(())
+}
+
+fn outcome(settled: &Settled) -> (&'static str, String) {
+    match settled {
+        Settled::Active(properties) => ("active", properties.account_address.clone()),
+        Settled::Aborted => ("aborted", "its sealed shares are kept".to_owned()),
+        Settled::Pending => (
+            "pending",
+            "may belong to a create that is still running".to_owned(),
+        ),
+        Settled::Unknown => (
+            "unknown",
+            "the provider does not know it; shares kept".to_owned(),
+        ),
+        Settled::Failed(error) => ("failed", error.to_string()),
+        _ => ("unrecognised", String::new()),
+    }
+}
+
+/// What is stored here, for programs.
+pub(super) fn describe(wallet: &StoredWallet) -> Value {
+    json!({
+        "account_address": wallet.account_address,
+        "chain": wallet.chain,
+        "wallet_id": wallet.wallet,
+        "scheme": wallet.scheme,
+        "state": wallet.state,
+        "custody_origin": wallet.custody_origin,
+        "proof": wallet.proof,
+        "generation": wallet.generation,
+        "attempt": wallet.attempt,
+        "created_at": wallet.created_at.to_string(),
+    })
+}
+
+/// Everything known of one wallet, for programs.
+pub(super) fn describe_view(view: &WalletView) -> Value {
+    let mut value = describe(&view.stored);
+    if let Value::Object(map) = &mut value {
+        map.insert("properties".to_owned(), json!(view.properties));
+        map.insert("public_key".to_owned(), json!(view.public_key));
+        map.insert("records".to_owned(), json!(view.records));
+        map.insert(
+            "locked_generations".to_owned(),
+            json!(view.locked_generations),
+        );
+        map.insert("lock_note".to_owned(), json!(view.lock_note));
+        map.insert("provider".to_owned(), json!(view.provider));
+    }
+    value
+}
+
+/// Everything known of one wallet, for people.
+pub(super) fn human(view: &WalletView) -> String {
+    let wallet = &view.stored;
+    let mut lines = vec![
+        wallet.account_address.clone(),
+        format!("  chain       {} {}", wallet.chain, wallet.scheme),
+        format!("  state       {}", wallet.state),
+        format!(
+            "  custody     {} — {}",
+            wallet.custody_origin,
+            custody_note(view)
+        ),
+        format!("  proof       {}", proof_note(wallet.proof)),
+        format!(
+            "  generation  {} (attempt {})",
+            wallet.generation, wallet.attempt
+        ),
+        format!("  public key  {}", view.public_key),
+    ];
+    lines.extend(
+        view.records
+            .iter()
+            .map(|record| format!("  share       {record}")),
+    );
+    for generation in &view.locked_generations {
+        lines.push(format!("  LOCKED      generation {generation}"));
+    }
+    lines.extend(view.lock_note.map(|note| format!("  note        {note}")));
+    match &view.provider {
+        None => lines.push("  provider    did not answer".to_owned()),
+        Some(summary) if summary.state != WalletState::Active => {
+            let reason = summary.state_reason.as_deref().unwrap_or("no reason given");
+            lines.push(format!("  provider    {:?}: {reason}", summary.state));
+        }
+        Some(_) => lines.push("  provider    active".to_owned()),
+    }
+    lines.join("\n")
+}
+
+/// What the key's history means for whoever relies on it (custody rule 2).
+pub(super) fn custody_note(view: &WalletView) -> &'static str {
+    let origin = view.stored.custody_origin;
+    if origin.was_2of3() {
+        "your two shares sign without the provider, for ever"
+    } else if origin.exported() {
+        "the whole key was exported; policies of the provider do not bind it"
+    } else {
+        match origin.origin() {
+            halfkey_core::KeyOrigin::Dkg => "the key was never whole anywhere",
+            halfkey_core::KeyOrigin::Dealt => "the key was whole once, inside your SDK",
+            halfkey_core::KeyOrigin::Imported => "the key came from outside",
+        }
+    }
+}
+
+const fn proof_note(proof: ProofState) -> &'static str {
+    match proof {
+        ProofState::Proven => "proven: a signature was made from re-read shares",
+        ProofState::Unproven => "unproven: the shares were not seen again since keygen",
+    }
+}
+
+fn line(wallet: &StoredWallet) -> String {
+    format!(
+        "{:<44}  {:<4} {:<12}  {:<8}  {}",
+        wallet.account_address, wallet.chain, wallet.scheme, wallet.state, wallet.custody_origin,
+    )
+}

@@ -1,0 +1,156 @@
+//! What the command's exit code means, and the failure it stands for.
+
+use halfkey_core::Fault;
+
+/// Exit codes. 2 is clap's own, for arguments that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ExitKind {
+    /// A bug, or something with no code of its own.
+    Internal = 1,
+    /// The input can never work as it stands.
+    Input = 3,
+    /// No such wallet, token or record.
+    NotFound = 4,
+    /// The token is missing, wrong, expired or lacks a scope.
+    Authentication = 5,
+    /// A back-end or the provider did not answer; trying again may help.
+    Unavailable = 6,
+    /// Custody forbids it: a locked wallet, a cheating peer, a refused payload.
+    Custody = 7,
+    /// The vault tier cannot be used: keyring, permissions, a damaged record, a full disk.
+    Storage = 8,
+    /// The other half may have signed: sign the same digest again, never a replacement.
+    OutcomeUnknown = 9,
+}
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: ExitKind,
+    /// A stable code for programs.
+    pub(crate) code: String,
+    /// For people: lower case, no secrets.
+    pub(crate) message: String,
+    /// What to do about it, where there is something to do.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: ExitKind, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ExitKind::Internal, "internal", message)
+    }
+
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(ExitKind::Input, "invalid_input", message)
+    }
+
+    fn with_optional_hint(mut self, hint: Option<&str>) -> Self {
+        self.hint = hint.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<halfkey_core::ParseError> for Failure {
+    fn from(error: halfkey_core::ParseError) -> Self {
+        Self::input(error.to_string())
+    }
+}
+
+impl From<halfkey_chain::Error> for Failure {
+    fn from(error: halfkey_chain::Error) -> Self {
+        Self::input(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(ExitKind::Storage, "io", error.to_string())
+    }
+}
+
+impl From<halfkey_vault::Error> for Failure {
+    fn from(error: halfkey_vault::Error) -> Self {
+        let kind = match &error {
+            halfkey_vault::Error::NotFound(_) => ExitKind::NotFound,
+            halfkey_vault::Error::Caller(_) | halfkey_vault::Error::Parse(_) => ExitKind::Input,
+            _ => ExitKind::Storage,
+        };
+        Self::new(kind, "vault", error.to_string())
+    }
+}
+
+/// The exit kind of an error that only says who is at fault.
+pub(crate) const fn kind_of(fault: Fault) -> ExitKind {
+    match fault {
+        Fault::Caller => ExitKind::Input,
+        Fault::Peer => ExitKind::Custody,
+        Fault::BackendTemporary => ExitKind::Unavailable,
+        Fault::BackendPermanent => ExitKind::Storage,
+        _ => ExitKind::Internal,
+    }
+}
+
+impl From<halfkey_server::Error> for Failure {
+    fn from(error: halfkey_server::Error) -> Self {
+        Self::new(kind_of(error.fault()), "server", error.to_string())
+    }
+}
+
+impl From<halfkey::Error> for Failure {
+    fn from(error: halfkey::Error) -> Self {
+        use halfkey::Error;
+        let kind = match &error {
+            Error::WalletNotFound => ExitKind::NotFound,
+            Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
+            Error::Network(_) => ExitKind::Unavailable,
+            Error::WalletLocked { .. }
+            | Error::PeerMisbehaved { .. }
+            | Error::LockNotStored { .. }
+            | Error::ProviderIdentityMismatch
+            | Error::BadSignature => ExitKind::Custody,
+            Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
+            Error::Vault(_) | Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,
+            Error::Api(api) => kind_of_status(api.code.status(), error.fault()),
+            _ => kind_of(error.fault()),
+        };
+        let hint = match &error {
+            Error::LeftPending { .. } => Some("halfkey wallet resume"),
+            Error::Network(_) => Some("is the provider running? halfkey serve"),
+            Error::OutcomeUnknown { .. } => Some("run the same command again"),
+            _ => None,
+        };
+        Self {
+            kind,
+            code: error.code().to_owned(),
+            message: error.to_string(),
+            hint: None,
+        }
+        .with_optional_hint(hint)
+    }
+}
+
+/// The exit kind of an answer of the provider's.
+const fn kind_of_status(status: u16, fault: Fault) -> ExitKind {
+    match status {
+        401 | 403 => ExitKind::Authentication,
+        404 => ExitKind::NotFound,
+        423 => ExitKind::Custody,
+        429 | 503 => ExitKind::Unavailable,
+        _ => kind_of(fault),
+    }
+}

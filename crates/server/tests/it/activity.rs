@@ -1,0 +1,104 @@
+//! The activity log: what is in it, and what verifying it finds (custody rule 27).
+
+use std::sync::Arc;
+
+use halfkey_core::wire::{ActivityRef, CommitReply};
+use halfkey_server::activity::{Report, verify};
+use sqlx::Row as _;
+
+use crate::customer::{EVM, SVM, commit, create, keygen, sign};
+use crate::slots::database;
+use crate::world::World;
+
+async fn report(world: &World, anchor: Option<&ActivityRef>) -> Report {
+    verify(world.home.path(), anchor, Arc::clone(&world.clock) as Arc<_>).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_effect_has_its_entry_and_the_chains_verify() {
+    let mut world = World::start().await;
+    let wallet = create(&world, EVM).await;
+    sign(&world, &wallet, &wallet.shares[0], b"x").await;
+    world.restart().await;
+    let rows = sqlx::query("SELECT kind FROM activities WHERE wallet_id = ? ORDER BY rowid")
+        .bind(wallet.id.as_bytes().as_slice());
+    // The table has no rowid: order by time of writing is by chain and number.
+    drop(rows);
+    let rows = sqlx::query(
+        "SELECT kind FROM activities WHERE wallet_id = ? ORDER BY chain, sequence",
+    )
+    .bind(wallet.id.as_bytes().as_slice())
+    .fetch_all(&mut database(&world).await)
+    .await
+    .unwrap();
+    let kinds: Vec<String> = rows.iter().map(|row| row.get("kind")).collect();
+    let expected = [
+        "share.seal",
+        "wallet.staged",
+        "share.open",
+        "attempt.proven",
+        "attempt.committed",
+        "share.open",
+        "signed",
+    ];
+    assert_eq!(kinds, expected);
+    let report = report(&world, None).await;
+    assert_eq!(report.problems, Vec::<String>::new());
+    // init, two boots.
+    assert_eq!(report.chains, 3);
+    assert!(!report.tail_proven);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_costs_two_commits() {
+    let world = World::start().await;
+    for kind in [SVM, EVM] {
+        let wallet = create(&world, kind).await;
+        let count = async || {
+            let row = sqlx::query("SELECT COUNT(*) AS n FROM activities")
+                .fetch_one(&mut database(&world).await)
+                .await
+                .unwrap();
+            row.get::<i64, _>("n")
+        };
+        let before = count().await;
+        sign(&world, &wallet, &wallet.shares[0], b"x").await;
+        // One entry per transaction: the opening with its slot, the end with its outcome.
+        assert_eq!(count().await - before, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tampering_is_found() {
+    let mut world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let anchor = commit(&world, &wallet, true).await.ok::<CommitReply>().activity;
+    let proven = report(&world, Some(&anchor)).await;
+    assert!(proven.tail_proven && proven.problems.is_empty(), "{proven:?}");
+    world.down().await;
+    let mut conn = database(&world).await;
+    let refused = sqlx::query("UPDATE activities SET kind = 'x'").execute(&mut conn).await;
+    assert!(refused.unwrap_err().to_string().contains("append-only"));
+    let refused = sqlx::query("DELETE FROM activities").execute(&mut conn).await;
+    assert!(refused.unwrap_err().to_string().contains("append-only"));
+
+    // Whoever owns the file can drop the triggers, but not make the hashes fit.
+    sqlx::raw_sql(
+        "DROP TRIGGER activities_are_append_only_1; DROP TRIGGER activities_are_append_only_2;",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let chain = hex::decode(&anchor.chain).unwrap();
+    let sequence = i64::try_from(anchor.sequence).unwrap();
+    for (sql, found) in [
+        ("UPDATE activities SET actor = 'x' WHERE chain = ? AND sequence = ? - 1", "changed"),
+        ("DELETE FROM activities WHERE chain = ? AND sequence = ? - 2", "broken"),
+        ("DELETE FROM activities WHERE chain = ? AND sequence >= ?", "anchor"),
+    ] {
+        let done = sqlx::query(sql).bind(&chain).bind(sequence).execute(&mut conn).await.unwrap();
+        assert!(done.rows_affected() > 0);
+        let report = report(&world, Some(&anchor)).await;
+        assert!(report.problems.iter().any(|problem| problem.contains(found)), "{report:?}");
+    }
+}

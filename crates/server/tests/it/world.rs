@@ -1,0 +1,253 @@
+//! One provider in a directory of its own, and a client for its API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use halfkey_core::wire::{API_PREFIX, CBOR, Scope};
+use halfkey_core::{Clock, EnvironmentId, UnixMillis};
+use halfkey_server::tokens::{self, NewToken};
+use halfkey_server::{Config, Error, InitOptions, Limits, RunningServer, Server, Tls, init};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A clock that stands still until a test moves it.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// What a test may change before the provider starts.
+pub type Tweak = fn(&mut Config);
+
+pub struct World {
+    pub home: TempDir,
+    pub clock: Arc<TestClock>,
+    pub server: Option<RunningServer>,
+    pub environment: EnvironmentId,
+    pub identity: String,
+    pub token: String,
+    pub jwt: String,
+    pub http: reqwest::Client,
+    tweak: Tweak,
+}
+
+/// A reply.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
+            panic!("{error}: {}: {}", self.status, String::from_utf8_lossy(&self.bytes))
+        })
+    }
+
+    /// The error code; panics on a success.
+    pub fn code(&self) -> String {
+        assert!(self.status >= 400, "{} {}", self.status, String::from_utf8_lossy(&self.bytes));
+        let body = self.json();
+        assert!(body["error"].is_string() && body["requestId"].is_string(), "{body}");
+        body["code"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn ok<T: DeserializeOwned>(&self) -> T {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
+        if self.headers["content-type"] == CBOR {
+            ciborium::from_reader(self.bytes.as_slice()).unwrap()
+        } else {
+            serde_json::from_slice(&self.bytes).unwrap()
+        }
+    }
+
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) {
+        let text = String::from_utf8_lossy(&self.bytes);
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{text}");
+    }
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Limits short enough for tests; `tweak` changes what a test is about.
+    pub async fn with(tweak: Tweak) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_767_225_600_000)));
+        let outcome = init(home.path(), init_options(&clock, None)).await.unwrap();
+        assert!(outcome.created);
+        let (_, token) = outcome.token.unwrap();
+        let mut world = Self {
+            home,
+            clock,
+            server: None,
+            environment: outcome.environment,
+            identity: outcome.identity_public_key,
+            token: token.expose().to_owned(),
+            jwt: String::new(),
+            http: reqwest::Client::new(),
+            tweak,
+        };
+        world.up().await;
+        world
+    }
+
+    pub fn config(&self) -> Config {
+        let mut config = Config {
+            data_dir: self.home.path().to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: Tls::None,
+            metrics_listen: None,
+            passphrase: None,
+            accept_restore: false,
+            allow_blind: false,
+            limits: Limits { slot_wait: Duration::ZERO, ..Limits::default() },
+            clock: Arc::clone(&self.clock) as Arc<_>,
+        };
+        (self.tweak)(&mut config);
+        config
+    }
+
+    pub async fn up(&mut self) {
+        self.server = Some(Server::start(self.config()).await.unwrap());
+        self.jwt = self.authenticate(&self.token).await;
+    }
+
+    pub async fn down(&mut self) {
+        self.server.take().unwrap().shutdown().await;
+    }
+
+    pub async fn restart(&mut self) {
+        self.down().await;
+        self.up().await;
+    }
+
+    pub async fn refused_start(&self) -> Error {
+        Server::start(self.config()).await.unwrap_err()
+    }
+
+    pub fn server(&self) -> &RunningServer {
+        self.server.as_ref().unwrap()
+    }
+
+    pub fn provider_dir(&self) -> PathBuf {
+        self.home.path().join("provider")
+    }
+
+    pub async fn new_token(&self, scopes: &[Scope], expires_at: Option<UnixMillis>) -> String {
+        let new = NewToken { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at };
+        let clock = Arc::clone(&self.clock) as Arc<_>;
+        let created =
+            tokens::create(self.home.path(), Some(&self.environment), new, clock).await.unwrap();
+        created.token.expose().to_owned()
+    }
+
+    /// A session made with `token`.
+    pub async fn authenticate(&self, token: &str) -> String {
+        let path = format!("/environments/{}/waas/authenticate", self.environment);
+        let answer = self.send(Method::POST, &path, token, None::<&()>).await;
+        let reply: Value = answer.ok();
+        reply["encodedJwts"]["minifiedJwt"].as_str().unwrap().to_owned()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{API_PREFIX}{path}", self.server().url())
+    }
+
+    /// `/sdk/{env}/waas` + path.
+    pub fn sdk(&self, path: &str) -> String {
+        format!("/sdk/{}/waas{path}", self.environment)
+    }
+
+    /// A JSON request with this credential.
+    pub async fn send<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        credential: &str,
+        body: Option<&T>,
+    ) -> Answer {
+        let mut request = self.http.request(method, self.url(path));
+        if !credential.is_empty() {
+            request = request.header("authorization", format!("Bearer {credential}"));
+        }
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(serde_json::to_vec(body).unwrap());
+        }
+        answer(request).await
+    }
+
+    /// A JSON request of the first token's session.
+    pub async fn post<T: Serialize>(&self, path: &str, body: &T) -> Answer {
+        self.send(Method::POST, path, &self.jwt, Some(body)).await
+    }
+
+    pub async fn post_with_key<T: Serialize>(&self, path: &str, key: &str, body: &T) -> Answer {
+        let request = self
+            .http
+            .post(self.url(path))
+            .header("authorization", format!("Bearer {}", self.jwt))
+            .header("idempotency-key", key)
+            .header("content-type", "application/json")
+            .body(serde_json::to_vec(body).unwrap());
+        answer(request).await
+    }
+
+    pub async fn post_cbor<T: Serialize>(&self, path: &str, body: &T) -> Answer {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(body, &mut bytes).unwrap();
+        let request = self
+            .http
+            .post(self.url(path))
+            .header("authorization", format!("Bearer {}", self.jwt))
+            .header("content-type", CBOR)
+            .header("accept", CBOR)
+            .body(bytes);
+        answer(request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &self.jwt, None::<&()>).await
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+}
+
+pub fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) -> InitOptions {
+    InitOptions {
+        passphrase: None,
+        environment: environment.map(|id| id.parse().unwrap()),
+        name: "test".to_owned(),
+        first_token: NewToken::default(),
+        clock: Arc::clone(clock) as Arc<_>,
+    }
+}

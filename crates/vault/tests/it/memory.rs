@@ -1,0 +1,39 @@
+//! The back-ends in memory pass the suites.
+
+mod records {
+    use halfkey_vault::store::memory::MemoryRecords;
+
+    async fn make() -> (MemoryRecords, ()) {
+        (MemoryRecords::default(), ())
+    }
+    halfkey_vault::record_store_conformance!(make);
+}
+
+mod properties {
+    use halfkey_vault::store::memory::MemoryProperties;
+
+    async fn make() -> (MemoryProperties, ()) {
+        (MemoryProperties::default(), ())
+    }
+    halfkey_vault::properties_store_conformance!(make);
+}
+
+mod kek {
+    use halfkey_vault::kms::memory::MemoryKek;
+
+    async fn make() -> (MemoryKek, ()) {
+        (MemoryKek::new("test").unwrap(), ())
+    }
+    halfkey_vault::key_provider_conformance!(make);
+}
+
+mod audit {
+    use std::sync::Arc;
+
+    use halfkey_vault::audit::memory::MemoryAudit;
+
+    async fn make() -> (Arc<MemoryAudit>, ()) {
+        (Arc::new(MemoryAudit::default()), ())
+    }
+    halfkey_vault::audit_sink_conformance!(make);
+}
