@@ -29,6 +29,10 @@ async fn cheating_provider(requests: Arc<Mutex<usize>>) -> String {
                 respond(&mut stream, "200 OK\r\ncontent-type: application/json", body).await;
                 continue;
             }
+            if !request.path.ends_with("/signMessage") {
+                respond(&mut stream, "404 Not Found", b"").await;
+                continue;
+            }
             *requests.lock().unwrap() += 1;
             let reply = cheat(&request);
             let mut body = Vec::new();
