@@ -89,6 +89,18 @@ impl SqliteAudit {
         })
     }
 
+    /// Makes the file where it is absent, without beginning a chain; whether no chain was ever
+    /// begun in it.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn make(path: &Path, environment: &EnvironmentId) -> Result<bool, Error> {
+        let database = Database::open(path, SCHEMA, environment, Options::CREATE).await?;
+        let any = rows::chains(database.readers(), i64::MIN, 1).await;
+        database.close().await;
+        Ok(any?.is_empty())
+    }
+
     /// The chain of this boot.
     pub const fn chain(&self) -> [u8; 16] {
         self.chain
