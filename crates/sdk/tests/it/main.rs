@@ -1,6 +1,21 @@
 //! The customer's half against a real provider on loopback.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "whatever is not as expected fails the test"
+)]
 
+mod bad_input;
 mod bare;
+mod cheated;
+mod http;
+mod lost_replies;
+mod privacy;
 mod provider;
+mod proxy;
 mod stored;
+mod transport;
 mod vaults;
