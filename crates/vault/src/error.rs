@@ -55,6 +55,10 @@ pub enum Error {
     /// What was written is not what is there.
     #[error("record {0} was not stored as written")]
     ReadBack(String),
+    /// The record is gone, but its bytes are still in the store's log, because something reads the
+    /// store. The next destruction takes them out, and so does closing the store everywhere.
+    #[error("record {0} is destroyed, but its bytes are still in the store's log")]
+    ShredIncomplete(String),
     /// The audit sink does not accept events, so nothing is opened.
     #[error("audit sink unavailable: {0}")]
     AuditUnavailable(String),
@@ -81,7 +85,9 @@ impl Error {
     /// Who has to act.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Conflict(_) | Self::AuditUnavailable(_) => Fault::BackendTemporary,
+            Self::Conflict(_) | Self::AuditUnavailable(_) | Self::ShredIncomplete(_) => {
+                Fault::BackendTemporary
+            }
             Self::Backend { temporary, .. } => {
                 if *temporary {
                     Fault::BackendTemporary
