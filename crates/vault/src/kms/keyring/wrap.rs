@@ -53,6 +53,10 @@ impl UnwrapKey for Keyring {
 
 #[async_trait]
 impl RewrapKey for Keyring {
+    fn kek_uri(&self) -> &str {
+        &self.uri
+    }
+
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
         let dek = self.unwrap(ctx, wrapped).await?;
         self.wrap(ctx, &dek).await
