@@ -102,6 +102,7 @@ impl Keyring {
                 expected: environment.to_string(),
             });
         }
+        file::sweep_beside(path)?;
         let protection = file.unlock(passphrase)?;
         let terms = file.terms(&header, &protection)?;
         let uri = format!("keyring:{}", hex::encode(header.id));

@@ -260,6 +260,31 @@ async fn a_keyring_changed_by_another_process_is_not_overwritten() {
     assert_eq!(open(&path, None).unwrap().terms().len(), 2);
 }
 
+/// A change that died before its rename leaves keys in a file that nobody knows of.
+#[test]
+fn what_a_change_that_died_left_is_removed() {
+    let (path, _dir) = place();
+    let keyring = create(&path, None).unwrap();
+    let litter = path.with_file_name(".keyring.json.0123456789abcdef.tmp");
+    let leave = || fs::write(&litter, fs::read(&path).unwrap()).unwrap();
+    leave();
+    open(&path, None).unwrap();
+    assert!(!litter.exists(), "open");
+    leave();
+    keyring.add_term(&FixedClock).unwrap();
+    assert!(!litter.exists(), "add_term");
+    leave();
+    fs::remove_file(&path).unwrap();
+    create(&path, None).unwrap();
+    assert!(!litter.exists(), "create");
+    // Somebody is at work: what is there may be theirs.
+    leave();
+    let dir = fs::File::open(path.parent().unwrap()).unwrap();
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    open(&path, None).unwrap();
+    assert!(litter.exists(), "swept from under another");
+}
+
 #[test]
 fn a_passphrase_must_be_the_right_one() {
     let (path, _dir) = place();
