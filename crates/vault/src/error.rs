@@ -26,6 +26,17 @@ pub enum Error {
     /// A key or keyring that must not be used as it is.
     #[error("keyring: {0}")]
     Keyring(String),
+    /// A key is wrapped under a newer term than the keyring's file has: that is an older copy, or
+    /// the number in the record is damaged.
+    #[error(
+        "term {term} of {keyring} is not in its file; if that is an older copy, restore the newest"
+    )]
+    UnknownTerm {
+        /// The keyring's URI.
+        keyring: String,
+        /// The term.
+        term: u32,
+    },
     /// A passphrase that is wrong, missing, empty, or given where none is set.
     #[error("keyring passphrase: {0}")]
     Passphrase(&'static str),
@@ -99,6 +110,7 @@ impl Error {
             Self::NotFound(_)
             | Self::Forbidden(_)
             | Self::Keyring(_)
+            | Self::UnknownTerm { .. }
             | Self::Passphrase(_)
             | Self::Environment { .. }
             | Self::Permissions(_)

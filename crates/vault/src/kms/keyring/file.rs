@@ -20,7 +20,7 @@ use crate::private_file::{self, Replace};
 
 const FORMAT: &str = "halfkey-keyring-v1";
 /// Far more terms than yearly rotation ever makes.
-const MAX_TERMS: usize = 256;
+pub(super) const MAX_TERMS: usize = 256;
 const MAX_FILE_LEN: u64 = 256 * 1024;
 
 /// What identifies a keyring.
@@ -146,6 +146,14 @@ impl KeyringFile {
 
     pub(super) fn unlock(&self, passphrase: Option<&SecretString>) -> Result<Protection, Error> {
         Protection::unlock(self.protection.clone(), passphrase)
+    }
+
+    /// Whether this is that keyring still, under that protection.
+    pub(super) fn is_of(&self, header: &Header, protection: &Protection) -> Result<bool, Error> {
+        let own = self.header()?;
+        Ok(own.id == header.id
+            && own.environment == header.environment
+            && self.protection == *protection.form())
     }
 
     /// Opens every term; they are numbered 1, 2, 3 …

@@ -41,12 +41,7 @@ impl UnwrapKey for Keyring {
         if wrapped.kek_uri != self.uri {
             return Err(Error::corrupt(&*self.uri, "it is wrapped by another KEK"));
         }
-        let key = self.term_key(&wrapped.kek_version).ok_or_else(|| {
-            Error::corrupt(
-                &*self.uri,
-                "it is wrapped under a term this keyring does not have",
-            )
-        })?;
+        let key = self.term_key_or_reload(&wrapped.kek_version)?;
         aead_wrap::unwrap(&key, ctx, &self.uri, &wrapped.bytes)
     }
 }
