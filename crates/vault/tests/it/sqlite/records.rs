@@ -107,7 +107,7 @@ async fn a_shred_held_up_by_a_reader_is_not_called_complete() {
     let (first, second) = (RecordName::new("a").unwrap(), RecordName::new("b").unwrap());
     for name in [&first, &second] {
         store
-            .put(name, &[0xA5; 20_000], Expect::Absent)
+            .put(name, &vec![0xA5; 20_000], Expect::Absent)
             .await
             .unwrap();
     }
