@@ -166,6 +166,12 @@ impl Keygen {
         })
     }
 
+    /// Whose side this is.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn party(&self) -> PartyIndex {
+        self.own
+    }
+
     fn take(&mut self, message: &CeremonyMessage) -> Result<(), Error> {
         let others = self.params.others(self.own);
         envelope::check_ends(message, self.own, &others)?;

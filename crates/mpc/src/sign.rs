@@ -1,5 +1,6 @@
 //! Signing: the facade over the engines. `SPEC.md`, parts 2 (ECDSA) and 3 (Ed25519).
 
+mod chain;
 mod local;
 mod session;
 mod stage;
@@ -11,6 +12,8 @@ use halfkey_core::{CeremonyId, PartyIndex, Role, Signature, SigningInput};
 use rand_core::{CryptoRng, RngCore};
 
 pub use local::local_pair;
+#[cfg(feature = "simulate")]
+pub(crate) use {chain::Chain as MessageChain, session::id as session_id};
 
 use crate::channel::Ends;
 use crate::envelope::{self, Step};
@@ -18,6 +21,7 @@ use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::rng::BoxRng;
 use crate::share::KeyMaterial;
+use crate::sign::chain::Chain;
 use crate::sign::stage::{Outcome, Stage};
 use crate::{Action, Ceremony, Error, KeyShare};
 
@@ -39,6 +43,7 @@ pub struct Sign {
     share: Arc<KeyShare>,
     params: SignParams,
     session: [u8; 32],
+    chain: Chain,
     rng: BoxRng,
     stage: Stage,
     inbox: Inbox,
@@ -108,11 +113,13 @@ impl Sign {
             }
         }
         let session = session::id(share.header(), &params, seat);
+        let chain = Chain::new(&session);
         let (stage, inbox, outbox) = (Stage::Waiting, Inbox::default(), Outbox::new());
         Ok(Self {
             share,
             params,
             session,
+            chain,
             rng,
             stage,
             inbox,
@@ -126,9 +133,16 @@ impl Sign {
             to: self.params.counterparty,
         };
         let key = self.share.channel(self.params.counterparty)?;
-        self.outbox
-            .send(vec![key.seal(&self.session, step, ends, payload)]);
+        let message = key.seal(self.chain.head(), step, ends, payload);
+        self.chain.extend(&message)?;
+        self.outbox.send(vec![message]);
         Ok(())
+    }
+
+    /// Whose side this is.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn party(&self) -> PartyIndex {
+        self.share.header().party
     }
 
     fn take(&mut self, message: &CeremonyMessage) -> Result<(), Error> {
@@ -153,7 +167,9 @@ impl Sign {
             });
         }
         let key = self.share.channel(from)?;
-        let payload = key.open(&self.session, step, Ends { from, to: own }, &message.body.0)?;
+        let ends = Ends { from, to: own };
+        let payload = key.open(self.chain.head(), step, ends, &message.body.0)?;
+        self.chain.extend(message)?;
         self.inbox.mark(step, message);
         let stage = core::mem::replace(&mut self.stage, Stage::Over);
         let share = Arc::clone(&self.share);

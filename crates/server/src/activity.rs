@@ -10,9 +10,9 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::Error;
+use crate::db::Db;
 use crate::db::activities::{self, hash_fields};
 use crate::db::columns::{bytes, unsigned};
-use crate::db::Db;
 use crate::provider_dir::ProviderDir;
 
 /// What checking the log found.
@@ -42,8 +42,9 @@ pub async fn verify(
     let db = Db::open(&ProviderDir::new(data_dir).database(), clock, false).await?;
     let mut conn = db.read().acquire().await?;
     let mut report = Report::default();
-    let chains: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT DISTINCT chain FROM activities").fetch_all(&mut *conn).await?;
+    let chains: Vec<Vec<u8>> = sqlx::query_scalar("SELECT DISTINCT chain FROM activities")
+        .fetch_all(&mut *conn)
+        .await?;
     for chain in chains {
         report.chains = report.chains.saturating_add(1);
         check_chain(&mut conn, &chain, &mut report).await?;
@@ -63,7 +64,9 @@ async fn check_chain(
 ) -> Result<(), Error> {
     let name = hex::encode(chain);
     let Ok(id) = <&[u8; 16]>::try_from(chain) else {
-        report.problems.push(format!("chain {name} has no proper id"));
+        report
+            .problems
+            .push(format!("chain {name} has no proper id"));
         return Ok(());
     };
     let mut previous = activities::genesis(id);
@@ -84,10 +87,14 @@ async fn check_chain(
             let sequence = unsigned(row, "sequence")?;
             let head: [u8; 32] = bytes(row, "head")?;
             if sequence != expected || bytes::<32>(row, "previous")? != previous {
-                report.problems.push(format!("chain {name} is broken before entry {sequence}"));
+                report
+                    .problems
+                    .push(format!("chain {name} is broken before entry {sequence}"));
             }
             if hash_of(row)? != head {
-                report.problems.push(format!("chain {name}: entry {sequence} was changed"));
+                report
+                    .problems
+                    .push(format!("chain {name}: entry {sequence} was changed"));
             }
             previous = head;
             expected = sequence.saturating_add(1);
@@ -123,9 +130,7 @@ async fn check_anchor(
 ) -> Result<bool, Error> {
     let (chain, head) = (hex::decode(&anchor.chain), hex::decode(&anchor.head));
     let found = match (chain, head) {
-        (Ok(chain), Ok(head)) => {
-            activities::contains(conn, &chain, anchor.sequence, &head).await?
-        }
+        (Ok(chain), Ok(head)) => activities::contains(conn, &chain, anchor.sequence, &head).await?,
         _ => false,
     };
     if !found {

@@ -28,7 +28,14 @@ impl ApiError {
             _ => None,
         };
         let message = message.into();
-        Self { code, message, payload: None, retry_after_secs, cause: None, status: None }
+        Self {
+            code,
+            message,
+            payload: None,
+            retry_after_secs,
+            cause: None,
+            status: None,
+        }
     }
 
     #[must_use]
@@ -115,6 +122,10 @@ impl From<ParseError> for ApiError {
 /// A failure of the provider's own vault tier is never the caller's.
 impl From<halfkey_vault::Error> for ApiError {
     fn from(error: halfkey_vault::Error) -> Self {
-        if error.fault().is_retryable() { Self::unavailable(error) } else { Self::internal(error) }
+        if error.fault().is_retryable() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }

@@ -87,7 +87,8 @@ impl App {
             drop(running);
             result
         });
-        task.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+        task.await
+            .unwrap_or_else(|error| Err(ApiError::internal(error)))
     }
 
     /// Where an attempt stands, signed (custody rules 6 and 17).
@@ -101,6 +102,12 @@ impl App {
         let restore_epoch = self.restore_epoch;
         let bytes = AttemptReply::signed_bytes(&environment.id, attempt_id, state, restore_epoch);
         let signature = hex::encode(environment.identity.sign(&bytes).to_bytes());
-        AttemptReply { attempt_id, wallet_id, state, restore_epoch, signature }
+        AttemptReply {
+            attempt_id,
+            wallet_id,
+            state,
+            restore_epoch,
+            signature,
+        }
     }
 }

@@ -35,12 +35,20 @@ pub(crate) struct DbSink {
 impl DbSink {
     /// A sink for an operation without a slot.
     pub(crate) const fn plain(db: Db) -> Self {
-        Self { db, slot: None, taken: Mutex::new(None) }
+        Self {
+            db,
+            slot: None,
+            taken: Mutex::new(None),
+        }
     }
 
     /// A sink that takes `slot` when the share is about to be given out; at most `cap` are open.
     pub(crate) const fn with_slot(db: Db, slot: SlotKey, cap: u64) -> Self {
-        Self { db, slot: Some((slot, cap)), taken: Mutex::new(None) }
+        Self {
+            db,
+            slot: Some((slot, cap)),
+            taken: Mutex::new(None),
+        }
     }
 
     /// What became of the slot; `None` when it was never asked for.

@@ -58,7 +58,9 @@ impl App {
             (_, true) => self.api_token(text).await?,
             (_, false) => self.session(text).await?,
         };
-        let Some(row) = row else { return Err(ApiError::unauthenticated()) };
+        let Some(row) = row else {
+            return Err(ApiError::unauthenticated());
+        };
         self.check_alive(&row)?;
         // Somebody else's environment is not there (404), whatever the scopes.
         if row.environment.as_str() != environment {
@@ -69,11 +71,17 @@ impl App {
             let message = format!("this token lacks the scope {scope}");
             return Err(ApiError::new(ErrorCode::ScopeMissing, message));
         }
-        Ok(Caller { environment, token: row.id, request })
+        Ok(Caller {
+            environment,
+            token: row.id,
+            request,
+        })
     }
 
     async fn api_token(&self, text: &str) -> Result<Option<TokenRow>, ApiError> {
-        let Some(hash) = token_text::hash(text) else { return Ok(None) };
+        let Some(hash) = token_text::hash(text) else {
+            return Ok(None);
+        };
         let mut conn = self.db.read().acquire().await?;
         let row = tokens::by_hash(&mut conn, &hash).await?;
         Ok(row.filter(|row| row.hash.ct_eq(&hash).into()))

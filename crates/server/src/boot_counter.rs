@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use halfkey_core::crash_point;
+use crate::Error;
 use crate::db::boots::{self, Meta};
 use crate::db::locks::{self, LockKind};
 use crate::db::{BootKind, Db, Entry, Tx, activities, slots};
 use crate::provider_dir::{ProviderDir, read_if_there, write_durably};
-use crate::Error;
+use halfkey_core::crash_point;
 
 /// Lost slots of one generation before it needs a complete refresh, and before a warning.
 const LOST_LIMIT: u64 = 16;
@@ -58,7 +58,15 @@ impl BootCounter {
         if meta.boot_counter > 0 {
             return Ok(());
         }
-        write(&path, &Content { version: 1, boot_counter: 0, restore_epoch: 0, anchor: None })
+        write(
+            &path,
+            &Content {
+                version: 1,
+                boot_counter: 0,
+                restore_epoch: 0,
+                anchor: None,
+            },
+        )
     }
 
     /// Counts this boot: refuses a restored database, or accepts it with all that follows from it.
@@ -76,13 +84,22 @@ impl BootCounter {
         if let (Some(why), false) = (&restored, accept_restore) {
             return Err(Error::Restored { why: why.clone() });
         }
-        let in_file = file.map_or(Meta { boot_counter: 0, restore_epoch: 0 }, |file| Meta {
-            boot_counter: file.boot_counter,
-            restore_epoch: file.restore_epoch,
-        });
+        let in_file = file.map_or(
+            Meta {
+                boot_counter: 0,
+                restore_epoch: 0,
+            },
+            |file| Meta {
+                boot_counter: file.boot_counter,
+                restore_epoch: file.restore_epoch,
+            },
+        );
         let epoch = meta.restore_epoch.max(in_file.restore_epoch);
         let next = Meta {
-            boot_counter: meta.boot_counter.max(in_file.boot_counter).saturating_add(1),
+            boot_counter: meta
+                .boot_counter
+                .max(in_file.boot_counter)
+                .saturating_add(1),
             restore_epoch: epoch.saturating_add(u64::from(restored.is_some())),
         };
         boots::set_meta(tx.conn(), next).await?;
@@ -103,19 +120,37 @@ impl BootCounter {
             anchor: Some(anchor),
         };
         write(&path, &content)?;
-        Ok((Self { path, content: Mutex::new(content) }, next.restore_epoch))
+        Ok((
+            Self {
+                path,
+                content: Mutex::new(content),
+            },
+            next.restore_epoch,
+        ))
     }
 
     /// Moves the anchor to the newest durable entry, so that a copy from before it is found out.
     pub(crate) async fn advance(&self, db: &Db) -> Result<(), Error> {
-        let Some((sequence, head)) = db.durable_head().await else { return Ok(()) };
+        let Some((sequence, head)) = db.durable_head().await else {
+            return Ok(());
+        };
         let mut content = self.content.lock().await;
-        if content.anchor.as_ref().is_some_and(|anchor| anchor.sequence >= sequence) {
+        if content
+            .anchor
+            .as_ref()
+            .is_some_and(|anchor| anchor.sequence >= sequence)
+        {
             return Ok(());
         }
-        let anchor =
-            Anchor { chain: hex::encode(db.boot()), sequence, head: hex::encode(head) };
-        let next = Content { anchor: Some(anchor), ..content.clone() };
+        let anchor = Anchor {
+            chain: hex::encode(db.boot()),
+            sequence,
+            head: hex::encode(head),
+        };
+        let next = Content {
+            anchor: Some(anchor),
+            ..content.clone()
+        };
         write(&self.path, &next)?;
         *content = next;
         Ok(())
@@ -128,7 +163,9 @@ async fn why_restored(
     meta: Meta,
 ) -> Result<Option<String>, Error> {
     let Some(file) = file else {
-        return Ok(Some("the boot counter file beside the keyring is missing".to_owned()));
+        return Ok(Some(
+            "the boot counter file beside the keyring is missing".to_owned(),
+        ));
     };
     if file.boot_counter > meta.boot_counter {
         return Ok(Some(format!(
@@ -137,9 +174,13 @@ async fn why_restored(
         )));
     }
     if file.restore_epoch > meta.restore_epoch {
-        return Ok(Some("it is from before the last accepted restore".to_owned()));
+        return Ok(Some(
+            "it is from before the last accepted restore".to_owned(),
+        ));
     }
-    let Some(anchor) = &file.anchor else { return Ok(None) };
+    let Some(anchor) = &file.anchor else {
+        return Ok(None);
+    };
     let (chain, head) = (hex::decode(&anchor.chain), hex::decode(&anchor.head));
     let (Ok(chain), Ok(head)) = (chain, head) else {
         return Ok(Some("the boot counter file is damaged".to_owned()));
@@ -147,7 +188,10 @@ async fn why_restored(
     if activities::contains(tx.conn(), &chain, anchor.sequence, &head).await? {
         return Ok(None);
     }
-    Ok(Some(format!("activity {} of boot {} is missing", anchor.sequence, anchor.chain)))
+    Ok(Some(format!(
+        "activity {} of boot {} is missing",
+        anchor.sequence, anchor.chain
+    )))
 }
 
 /// The first entry of this boot's chain; names the end of the one before, so that cutting that one
@@ -167,16 +211,34 @@ async fn record_boot(
         "restoreEpoch": meta.restore_epoch,
         "previousChain": previous,
     });
-    let activity = tx.record(&Entry { detail, ..node_entry("boot") }).await?;
-    Ok(Anchor { chain: activity.chain, sequence: activity.sequence, head: activity.head })
+    let activity = tx
+        .record(&Entry {
+            detail,
+            ..node_entry("boot")
+        })
+        .await?;
+    Ok(Anchor {
+        chain: activity.chain,
+        sequence: activity.sequence,
+        head: activity.head,
+    })
 }
 
 /// What follows from going on with a restored database.
 async fn accept(tx: &mut Tx, why: &str) -> Result<(), sqlx::Error> {
     let wallets = locks::after_restore(tx, "the provider's database was restored").await?;
-    tracing::warn!(why, wallets, "restored database accepted: ECDSA wallets need a refresh");
+    tracing::warn!(
+        why,
+        wallets,
+        "restored database accepted: ECDSA wallets need a refresh"
+    );
     let detail = serde_json::json!({ "why": why, "wallets": wallets });
-    tx.record(&Entry { detail, ..node_entry("restore.accepted") }).await.map(drop)
+    tx.record(&Entry {
+        detail,
+        ..node_entry("restore.accepted")
+    })
+    .await
+    .map(drop)
 }
 
 /// Slots of dead boots are lost; too many lost ones end a generation (custody rule 14).
@@ -215,13 +277,17 @@ const fn node_entry(kind: &'static str) -> Entry<'static> {
 }
 
 fn read(path: &std::path::Path) -> Result<Option<Content>, Error> {
-    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+    let Some(bytes) = read_if_there(path)? else {
+        return Ok(None);
+    };
     let content: Content = serde_json::from_slice(&bytes).map_err(|_| Error::SealedFile {
         path: path.to_owned(),
         why: "it is not a boot counter".to_owned(),
     })?;
     if content.version != 1 {
-        return Err(Error::Schema("the boot counter file is of a newer version".to_owned()));
+        return Err(Error::Schema(
+            "the boot counter file is of a newer version".to_owned(),
+        ));
     }
     Ok(Some(content))
 }

@@ -21,9 +21,7 @@ use std::time::Duration;
 
 use halfkey_core::Clock;
 use sqlx::SqlitePool;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
 
 pub(crate) use activities::Entry;
@@ -59,7 +57,11 @@ impl Db {
         clock: Arc<dyn Clock>,
         create: bool,
     ) -> Result<Self, Error> {
-        if !create && !path.try_exists().map_err(Error::io("look for the database"))? {
+        if !create
+            && !path
+                .try_exists()
+                .map_err(Error::io("look for the database"))?
+        {
             let root = path.parent().and_then(Path::parent).unwrap_or(path);
             return Err(Error::NotInitialised(root.to_owned()));
         }
@@ -86,7 +88,13 @@ impl Db {
             .await?;
         let boot = crate::ids::random_id();
         let head = Arc::new(Mutex::new(ChainHead::start_of(boot)));
-        Ok(Self { write, read, head, boot, clock })
+        Ok(Self {
+            write,
+            read,
+            head,
+            boot,
+            clock,
+        })
     }
 
     /// This process's boot id, which also names its activity chain.

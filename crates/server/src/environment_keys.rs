@@ -59,7 +59,12 @@ impl EnvironmentKeys {
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dir, environment, keyring, clock }
+        Self {
+            dir,
+            environment,
+            keyring,
+            clock,
+        }
     }
 
     /// Where the keyring file of the environment directory `dir` is.
@@ -88,12 +93,22 @@ impl EnvironmentKeys {
         audit: Arc<dyn AuditSink>,
     ) -> Result<Option<SecretBytes>, Error> {
         let path = self.dir.join(secret.file());
-        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
-        let record = SealedRecord::from_bytes(&bytes)
-            .map_err(|why| Error::SealedFile { path: path.clone(), why: why.to_owned() })?;
-        let opened = self.vault(audit).open(&self.context(secret), &record, &access()).await?;
+        let Some(bytes) = read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let record = SealedRecord::from_bytes(&bytes).map_err(|why| Error::SealedFile {
+            path: path.clone(),
+            why: why.to_owned(),
+        })?;
+        let opened = self
+            .vault(audit)
+            .open(&self.context(secret), &record, &access())
+            .await?;
         if opened.len() != 32 {
-            return Err(Error::SealedFile { path, why: "it is not 32 bytes long".to_owned() });
+            return Err(Error::SealedFile {
+                path,
+                why: "it is not 32 bytes long".to_owned(),
+            });
         }
         Ok(Some(opened))
     }
@@ -114,7 +129,9 @@ impl EnvironmentKeys {
         let record = vault.seal(&self.context(secret), &bytes, &access()).await?;
         write_durably(&self.dir.join(secret.file()), record.as_bytes())?;
         // What counts is what can be read back.
-        self.load(secret, audit).await?.ok_or(Error::Bug("a file just written is not there"))
+        self.load(secret, audit)
+            .await?
+            .ok_or(Error::Bug("a file just written is not there"))
     }
 
     fn context(&self, secret: OwnSecret) -> BindCtx {
@@ -154,7 +171,9 @@ fn access() -> Access {
 
 /// The identity key in a secret of 32 bytes.
 pub(crate) fn identity_from(secret: &SecretBytes) -> Result<SigningKey, Error> {
-    let bytes: &[u8; 32] =
-        secret.expose().try_into().map_err(|_| Error::Bug("an identity key is 32 bytes"))?;
+    let bytes: &[u8; 32] = secret
+        .expose()
+        .try_into()
+        .map_err(|_| Error::Bug("an identity key is 32 bytes"))?;
     Ok(SigningKey::from_bytes(bytes))
 }

@@ -72,16 +72,22 @@ async fn init_environment(
     drop(conn);
     let is_first = known.is_empty();
     let wanted = options.environment.as_ref();
-    let found =
-        known.into_iter().find(|row| wanted.is_none_or(|wanted| *wanted == row.environment));
+    let found = known
+        .into_iter()
+        .find(|row| wanted.is_none_or(|wanted| *wanted == row.environment));
     let environment = match &found {
         Some(row) => row.environment.clone(),
-        None => wanted.cloned().unwrap_or_else(|| EnvironmentId::generate(&mut os_rng())),
+        None => wanted
+            .cloned()
+            .unwrap_or_else(|| EnvironmentId::generate(&mut os_rng())),
     };
     let keys = keys_of(dir, &environment, &options, found.is_none())?;
     let sink = Arc::new(DbSink::plain(db.clone()));
     let identity = match &found {
-        None => keys.load_or_create(OwnSecret::Identity, Arc::clone(&sink) as Arc<_>).await?,
+        None => {
+            keys.load_or_create(OwnSecret::Identity, Arc::clone(&sink) as Arc<_>)
+                .await?
+        }
         Some(_) => keys
             .load(OwnSecret::Identity, Arc::clone(&sink) as Arc<_>)
             .await?
@@ -92,11 +98,14 @@ async fn init_environment(
     if found.is_none() {
         // Session tokens of every environment are authenticated by one key, kept with the first.
         if is_first {
-            keys.load_or_create(OwnSecret::Session, sink as Arc<_>).await?;
+            keys.load_or_create(OwnSecret::Session, sink as Arc<_>)
+                .await?;
         }
         token = Some(register(db, &environment, identity_key, options).await?);
     } else if found.is_some_and(|row| row.identity_key != identity_key) {
-        return Err(Error::Caller("the identity key is not the one this database knows"));
+        return Err(Error::Caller(
+            "the identity key is not the one this database knows",
+        ));
     }
     Ok(InitOutcome {
         environment,
@@ -117,7 +126,9 @@ fn keys_of(
     let home = dir.environment(environment);
     let path = EnvironmentKeys::keyring_path(&home);
     let passphrase = options.passphrase.as_ref();
-    let there = path.try_exists().map_err(Error::io("look for the keyring"))?;
+    let there = path
+        .try_exists()
+        .map_err(Error::io("look for the keyring"))?;
     let keyring = if may_create && !there {
         create_private_dir(&home)?;
         Keyring::create(&path, environment, passphrase, &*options.clock)?
@@ -125,7 +136,12 @@ fn keys_of(
         Keyring::open(&path, environment, passphrase)?
     };
     let clock = Arc::clone(&options.clock);
-    Ok(EnvironmentKeys::new(home, environment.clone(), Arc::new(keyring), clock))
+    Ok(EnvironmentKeys::new(
+        home,
+        environment.clone(),
+        Arc::new(keyring),
+        clock,
+    ))
 }
 
 /// The last step: only now does the environment exist.
@@ -137,7 +153,10 @@ async fn register(
 ) -> Result<(TokenId, SecretString), Error> {
     let mut tx = db.begin().await?;
     boots::insert(&mut tx, db.boot(), BootKind::Admin).await?;
-    let row = EnvironmentRow { environment: environment.clone(), identity_key };
+    let row = EnvironmentRow {
+        environment: environment.clone(),
+        identity_key,
+    };
     environments::insert(&mut tx, &row, &options.name).await?;
     let detail = serde_json::json!({ "identityKey": hex::encode(identity_key) });
     let entry = Entry::new(environment, "environment.created", "operator").detail(detail);

@@ -49,28 +49,70 @@ impl Metrics {
             .map(|((route, status), n)| (format!("route=\"{route}\",status=\"{status}\""), *n))
             .collect();
         family(&mut text, "halfkey_requests_total", "counter", &requests);
-        family(&mut text, "halfkey_signatures_total", "counter", &by(&self.signatures, "operation"));
-        family(&mut text, "halfkey_slots_total", "counter", &by(&self.slots, "outcome"));
+        family(
+            &mut text,
+            "halfkey_signatures_total",
+            "counter",
+            &by(&self.signatures, "operation"),
+        );
+        family(
+            &mut text,
+            "halfkey_slots_total",
+            "counter",
+            &by(&self.slots, "outcome"),
+        );
         let plain = [
-            ("halfkey_wallets_created_total", "counter", &self.wallets_created),
-            ("halfkey_wallets_committed_total", "counter", &self.wallets_committed),
-            ("halfkey_wallets_locked_total", "counter", &self.wallets_locked),
-            ("halfkey_ceremonies_expired_total", "counter", &self.ceremonies_expired),
-            ("halfkey_connections_refused_total", "counter", &self.connections_refused),
+            (
+                "halfkey_wallets_created_total",
+                "counter",
+                &self.wallets_created,
+            ),
+            (
+                "halfkey_wallets_committed_total",
+                "counter",
+                &self.wallets_committed,
+            ),
+            (
+                "halfkey_wallets_locked_total",
+                "counter",
+                &self.wallets_locked,
+            ),
+            (
+                "halfkey_ceremonies_expired_total",
+                "counter",
+                &self.ceremonies_expired,
+            ),
+            (
+                "halfkey_connections_refused_total",
+                "counter",
+                &self.connections_refused,
+            ),
             ("halfkey_connections_open", "gauge", &self.connections_open),
         ];
         for (name, kind, value) in plain {
-            family(&mut text, name, kind, &[(String::new(), value.load(Ordering::Relaxed))]);
+            family(
+                &mut text,
+                name,
+                kind,
+                &[(String::new(), value.load(Ordering::Relaxed))],
+            );
         }
         let live = u64::try_from(live).unwrap_or(u64::MAX);
-        family(&mut text, "halfkey_ceremonies_live", "gauge", &[(String::new(), live)]);
+        family(
+            &mut text,
+            "halfkey_ceremonies_live",
+            "gauge",
+            &[(String::new(), live)],
+        );
         text
     }
 }
 
 fn by(map: &Mutex<BTreeMap<&'static str, u64>>, label: &str) -> Vec<(String, u64)> {
     let map = map.lock().unwrap_or_else(PoisonError::into_inner);
-    map.iter().map(|(value, count)| (format!("{label}=\"{value}\""), *count)).collect()
+    map.iter()
+        .map(|(value, count)| (format!("{label}=\"{value}\""), *count))
+        .collect()
 }
 
 fn family(text: &mut String, name: &str, kind: &str, samples: &[(String, u64)]) {

@@ -56,7 +56,9 @@ pub(crate) fn create_private_dir(dir: &Path) -> Result<(), Error> {
 /// Replaces `path` by `bytes`, readable by the owner only; durable when this returns.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let what = || format!("write {}", path.display());
-    let dir = path.parent().ok_or(Error::Bug("a provider file has a directory"))?;
+    let dir = path
+        .parent()
+        .ok_or(Error::Bug("a provider file has a directory"))?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);

@@ -63,7 +63,9 @@ async fn wallet_of(
     let none = || ApiError::not_found("wallet");
     let id = wallet.parse::<WalletId>().map_err(|_| none())?;
     let mut conn = app.db.read().acquire().await?;
-    crate::db::wallets::by_id(&mut conn, &environment.id, id).await?.ok_or_else(none)
+    crate::db::wallets::by_id(&mut conn, &environment.id, id)
+        .await?
+        .ok_or_else(none)
 }
 
 fn attempt_id(text: &str) -> Result<AttemptId, ApiError> {
@@ -72,7 +74,9 @@ fn attempt_id(text: &str) -> Result<AttemptId, ApiError> {
 
 /// Refuses a wallet whose generation does not sign.
 fn check_unlocked(app: &App, environment: &Environment, row: &WalletRow) -> Result<(), ApiError> {
-    let held = app.pending_locks.holds(&environment.id, (row.wallet, row.generation));
+    let held = app
+        .pending_locks
+        .holds(&environment.id, (row.wallet, row.generation));
     if held || row.locked.is_some() {
         let message = "the wallet is locked after cheating was proven";
         return Err(ApiError::new(ErrorCode::WalletLocked, message));

@@ -93,7 +93,14 @@ impl RunningServer {
     /// Takes no new request, finishes running ones (for at most the configured time), closes the
     /// database.
     pub async fn shutdown(self) {
-        let Self { app, stop, tasks, mut running, lock, .. } = self;
+        let Self {
+            app,
+            stop,
+            tasks,
+            mut running,
+            lock,
+            ..
+        } = self;
         app.draining.store(true, Ordering::Release);
         stop.send_replace(true);
         let drain = app.limits.drain;

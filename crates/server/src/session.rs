@@ -101,7 +101,10 @@ impl Sessions {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
             .map_err(|_| Refusal::Invalid)?
             .claims;
-        let subject = claims.sub.parse::<TokenId>().map_err(|_| Refusal::Invalid)?;
+        let subject = claims
+            .sub
+            .parse::<TokenId>()
+            .map_err(|_| Refusal::Invalid)?;
         let lifetime = claims.exp.saturating_sub(claims.iat);
         let longest = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let (id, nonce) = claims.jti.split_once('.').ok_or(Refusal::Invalid)?;
@@ -116,7 +119,10 @@ impl Sessions {
             return Err(Refusal::Expired);
         }
         let environment = claims.aud.parse().map_err(|_| Refusal::Invalid)?;
-        Ok(Session { environment, token: subject })
+        Ok(Session {
+            environment,
+            token: subject,
+        })
     }
 }
 
@@ -137,7 +143,10 @@ mod tests {
     }
 
     fn session() -> Session {
-        Session { environment: "env".parse().unwrap(), token: TokenId::from_bytes([7; 16]) }
+        Session {
+            environment: "env".parse().unwrap(),
+            token: TokenId::from_bytes([7; 16]),
+        }
     }
 
     #[test]
@@ -156,6 +165,9 @@ mod tests {
     fn verify_rejects_another_deployments() {
         let now = UnixMillis(1_700_000_000_000);
         let token = sessions(1).issue(&session(), now).unwrap();
-        assert_eq!(sessions(2).verify(token.expose(), now), Err(Refusal::Invalid));
+        assert_eq!(
+            sessions(2).verify(token.expose(), now),
+            Err(Refusal::Invalid)
+        );
     }
 }

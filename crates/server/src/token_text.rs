@@ -24,12 +24,14 @@ pub(crate) fn generate() -> SecretString {
 pub(crate) fn hash(token: &str) -> Option<[u8; 32]> {
     let rest = token.strip_prefix(PREFIX)?;
     let (digits, sum) = rest.split_at_checked(SECRET_DIGITS)?;
-    let well_formed = sum.len() == CHECKSUM_DIGITS && is_lower_hex(digits) && checksum(digits) == sum;
+    let well_formed =
+        sum.len() == CHECKSUM_DIGITS && is_lower_hex(digits) && checksum(digits) == sum;
     well_formed.then(|| Sha256::digest(token).into())
 }
 
 fn is_lower_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The first digits of a hash that is not the one kept at rest.

@@ -24,7 +24,11 @@ pub struct NewToken {
 
 impl Default for NewToken {
     fn default() -> Self {
-        Self { name: "default".to_owned(), scopes: Scope::DEFAULT.to_vec(), expires_at: None }
+        Self {
+            name: "default".to_owned(),
+            scopes: Scope::DEFAULT.to_vec(),
+            expires_at: None,
+        }
     }
 }
 
@@ -130,7 +134,8 @@ pub async fn revoke(
         return Err(Error::NotFound("token"));
     }
     let detail = serde_json::json!({ "token": id.to_string() });
-    tx.record(&Entry::new(&environment, "token.revoked", "operator").detail(detail)).await?;
+    tx.record(&Entry::new(&environment, "token.revoked", "operator").detail(detail))
+        .await?;
     tx.commit().await?;
     db.close().await;
     Ok(())
@@ -163,8 +168,12 @@ pub(crate) async fn create_in(
     };
     rows::insert(tx, &row).await?;
     let detail = serde_json::json!({ "token": row.id.to_string(), "scopes": row.scopes });
-    tx.record(&Entry::new(&environment, "token.created", "operator").detail(detail)).await?;
-    Ok(CreatedToken { info: row.into(), token })
+    tx.record(&Entry::new(&environment, "token.created", "operator").detail(detail))
+        .await?;
+    Ok(CreatedToken {
+        info: row.into(),
+        token,
+    })
 }
 
 async fn open(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Db, Error> {

@@ -89,6 +89,11 @@ impl EcdsaShare {
         Ok(self)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn root(&self) -> &DerivData<Secp256k1> {
+        &self.root
+    }
+
     /// The engine's party at the account path.
     pub(crate) const fn account(&self) -> &Party {
         &self.account

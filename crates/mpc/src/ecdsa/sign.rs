@@ -33,16 +33,16 @@ pub(crate) struct EcdsaSigning<'a> {
 
 /// Step 2.4 on the wire: the responder's rounds 1 and 2.
 #[derive(Serialize, Deserialize)]
-struct ResponderRounds {
-    first: TransmitPhase1to2,
-    second: TransmitPhase2to3<Secp256k1>,
+pub(crate) struct ResponderRounds {
+    pub(crate) first: TransmitPhase1to2,
+    pub(crate) second: TransmitPhase2to3<Secp256k1>,
 }
 
 /// Step 2.6 on the wire: the initiator's rounds 2 and 3.
 #[derive(Serialize, Deserialize)]
-struct InitiatorRounds {
-    second: TransmitPhase2to3<Secp256k1>,
-    third: Broadcast3to4<Secp256k1>,
+pub(crate) struct InitiatorRounds {
+    pub(crate) second: TransmitPhase2to3<Secp256k1>,
+    pub(crate) third: Broadcast3to4<Secp256k1>,
 }
 
 type Payload = Zeroizing<Vec<u8>>;

@@ -269,3 +269,85 @@ impl Engine for Deal {
         Ok(KeyMaterial::Ed25519(share))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use halfkey_core::KeyType;
+
+    use super::*;
+    use crate::simulate::{Parties, to_end};
+    use crate::{KeyShare, Keygen, test_shares};
+
+    fn parties(scheme: ThresholdSignatureScheme) -> Parties<KeyShare> {
+        let params = test_shares::params(KeyType::Ed25519Exportable, scheme).unwrap();
+        let identity = test_shares::identity();
+        let wallet = test_shares::wallet(KeyType::Ed25519Exportable, scheme);
+        let rng = rand_core::OsRng;
+        let provider = Keygen::provider(params.clone(), wallet, &identity, rng).unwrap();
+        let mut parties: Parties<KeyShare> = Parties::new();
+        parties.insert(PartyIndex::PROVIDER, Box::new(provider));
+        for party in PartyIndex::customers(scheme) {
+            let pinned = identity.verifying_key();
+            let customer = Keygen::customer(params.clone(), *party, &pinned, rng).unwrap();
+            parties.insert(*party, Box::new(customer));
+        }
+        parties
+    }
+
+    fn secrets(share: &KeyShare) -> (Vec<u8>, [u8; 32], Option<[u8; 32]>) {
+        let KeyMaterial::Ed25519(share) = share.material() else {
+            panic!("FROST")
+        };
+        let seed = share.seed.as_ref().unwrap().0;
+        (
+            share.key.signing_share().serialize(),
+            seed,
+            share.provider_seed,
+        )
+    }
+
+    #[test]
+    fn no_dealt_secret_crosses_in_the_clear() {
+        for scheme in [
+            ThresholdSignatureScheme::TwoOfTwo,
+            ThresholdSignatureScheme::TwoOfThree,
+        ] {
+            let run = to_end(parties(scheme));
+            for share in run.results.into_values() {
+                let (key, seed, _) = secrets(&share.unwrap());
+                for message in &run.sent {
+                    let crosses = |secret: &[u8]| message.body.0.windows(32).any(|w| w == secret);
+                    assert!(!crosses(&key) && !crosses(&seed));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_provider_holds_one_seed_share_and_customers_can_tell_a_wrong_one() {
+        let shares = to_end(parties(ThresholdSignatureScheme::TwoOfTwo)).results;
+        let header = shares[&PartyIndex::PROVIDER]
+            .as_ref()
+            .unwrap()
+            .header()
+            .clone();
+        let provider = secrets(shares[&PartyIndex::PROVIDER].as_ref().unwrap());
+        let customer = secrets(shares[&PartyIndex::CUSTOMER_1].as_ref().unwrap());
+        assert_eq!(provider.2, None);
+        let commitment = SeedShare(provider.1).commitment(header.wallet, header.share_set);
+        assert_eq!(customer.2, Some(commitment));
+
+        // Both shares together, and only both, are the seed of the wallet's key.
+        let seed: Vec<u8> = provider
+            .1
+            .iter()
+            .zip(customer.1)
+            .map(|(a, b)| a ^ b)
+            .collect();
+        let seed: [u8; 32] = seed.try_into().unwrap();
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
+        assert_eq!(header.group_public_key, key.as_bytes());
+        let alone = ed25519_dalek::SigningKey::from_bytes(&provider.1).verifying_key();
+        assert_ne!(header.group_public_key, alone.as_bytes());
+    }
+}

@@ -24,15 +24,15 @@ pub(crate) struct Ed25519Signing<'a> {
 
 /// Hiding and binding nonce commitments.
 #[derive(Serialize, Deserialize)]
-struct CommitmentsMessage {
-    hiding: [u8; 32],
-    binding: [u8; 32],
+pub(crate) struct CommitmentsMessage {
+    pub(crate) hiding: [u8; 32],
+    pub(crate) binding: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
-struct ResponseMessage {
-    commitments: CommitmentsMessage,
-    signature_share: [u8; 32],
+pub(crate) struct ResponseMessage {
+    pub(crate) commitments: CommitmentsMessage,
+    pub(crate) signature_share: [u8; 32],
 }
 
 /// The initiator's nonces: consumed by the one step that uses them, wiped on drop (custody rule 18).
@@ -151,5 +151,80 @@ impl CommitmentsMessage {
             hiding: to_32(commitments.hiding().serialize())?,
             binding: to_32(commitments.binding().serialize())?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use frost_core::round1::Nonce;
+    use frost_ed25519::keys::{KeyPackage, PublicKeyPackage, SigningShare, VerifyingShare};
+
+    use super::*;
+
+    fn bytes(text: &str) -> [u8; 32] {
+        hex::decode(text).unwrap().try_into().unwrap()
+    }
+
+    const GROUP_KEY: &str = "15d21ccd7ee42959562fc8aa63224c8851fb3ec85a3faf66040d380fb9738673";
+    const SHARES: [&str; 3] = [
+        "929dcc590407aae7d388761cddb0c0db6f5627aea8e217f4a033f2ec83d93509",
+        "a91e66e012e4364ac9aaa405fcafd370402d9859f7b6685c07eed76bf409e80d",
+        "d3cb090a075eb154e82fdb4b3cb507f110040905468bb9c46da8bdea643a9a02",
+    ];
+
+    fn share() -> Ed25519Share {
+        let mut verifying = BTreeMap::new();
+        for (index, share) in (1_u8..).zip(SHARES) {
+            let share = SigningShare::deserialize(&bytes(share)).unwrap();
+            let id = identifier(PartyIndex::try_from(index).unwrap()).unwrap();
+            verifying.insert(id, VerifyingShare::from(share));
+        }
+        let own = identifier(PartyIndex::PROVIDER).unwrap();
+        let key = frost_ed25519::VerifyingKey::deserialize(&bytes(GROUP_KEY)).unwrap();
+        let signing = SigningShare::deserialize(&bytes(SHARES[0])).unwrap();
+        Ed25519Share {
+            key: KeyPackage::new(own, signing, verifying[&own], key, 2),
+            public: PublicKeyPackage::new(verifying, key, Some(2)),
+            seed: None,
+            provider_seed: None,
+        }
+    }
+
+    /// RFC 9591, appendix E.1: participants 1 and 3 are our parties 1 and 3.
+    #[test]
+    fn rfc_9591_vector() {
+        let share = share();
+        let signing = Ed25519Signing {
+            share: &share,
+            message: b"test",
+            own: PartyIndex::PROVIDER,
+            counterparty: PartyIndex::CUSTOMER_2,
+        };
+        let nonce = |text| Nonce::deserialize(&bytes(text)).unwrap();
+        let nonces = SigningNonces::from_nonces(
+            nonce("ef6599dea4010581a72b3018c37c29a4341d7cab0773e8687ca74dcf14009701"),
+            nonce("2baadfa0c69aa60d517ad4751de372a73f9d89cfc39026601f18458cdec12605"),
+        );
+        let payload = encode(&ResponseMessage {
+            commitments: CommitmentsMessage {
+                hiding: bytes("e679a2a971748ccfaabead4dbe8ac1def61275c186c79d471e1e45091ad1e687"),
+                binding: bytes("b2a942478453fabb6bd3181c56ba657413447b4136e1daea2484d396d1a516b3"),
+            },
+            signature_share: bytes(
+                "79390e78bc59699c7af831f8f5fb478ec871a85f561a8641b5670ac4443f720f",
+            ),
+        })
+        .unwrap();
+        let signature = signing
+            .finish(AfterCommitting { nonces }, &payload)
+            .unwrap();
+        let expected = [
+            bytes("154fb694ee7fcb37bf2381d94488c2a84b03b3352ad085feca81ad26d45852b7"),
+            bytes("ecfe971ce4da95c4a95db93ac376b053897fca212ef85f99cf696bffeb178f07"),
+        ];
+        assert_eq!(
+            signature,
+            Signature::Ed25519(expected.concat().try_into().unwrap())
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::transcript::Transcript;
 /// H(version, environment, wallet, share set, generation, attempt, operation, ceremony, input,
 /// path, group key, initiator, responder). The provider makes it single-use by the unique slot of
 /// its ceremony id (custody rule 14).
-pub(super) fn id(header: &ShareHeader, params: &SignParams, seat: Seat) -> [u8; 32] {
+pub(crate) fn id(header: &ShareHeader, params: &SignParams, seat: Seat) -> [u8; 32] {
     let (own, counterparty) = (header.party.as_u8(), params.counterparty.as_u8());
     let parties = match seat {
         Seat::Initiator => [own, counterparty],

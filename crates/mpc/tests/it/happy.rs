@@ -8,15 +8,11 @@ use halfkey_core::{
     ThresholdSignatureScheme,
 };
 use halfkey_mpc::sign::local_pair;
-use halfkey_mpc::{KeyShare, ShareHeader};
+use halfkey_mpc::simulate::to_end;
+use halfkey_mpc::{KeyShare, ShareHeader, test_shares};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 
-use crate::run::{WALLET, input_for, keygen, params, rng, run, sign_parties};
-
-const SCHEMES: [ThresholdSignatureScheme; 2] = [
-    ThresholdSignatureScheme::TwoOfTwo,
-    ThresholdSignatureScheme::TwoOfThree,
-];
+use crate::run::*;
 
 /// By code that knows nothing of threshold signing.
 pub(crate) fn verify(public_key: &[u8], input: &SigningInput, signature: &Signature) {
@@ -57,7 +53,7 @@ fn reloaded(share: &KeyShare) -> Arc<KeyShare> {
 
 fn check_header(header: &ShareHeader, key_type: KeyType, scheme: ThresholdSignatureScheme) {
     let origin = header.custody_origin;
-    let dealt = key_type == KeyType::Ed25519Exportable;
+    let dealt = key_type == Ed25519Exportable;
     assert_eq!(
         origin.origin(),
         if dealt {
@@ -66,73 +62,110 @@ fn check_header(header: &ShareHeader, key_type: KeyType, scheme: ThresholdSignat
             KeyOrigin::Dkg
         }
     );
-    assert_eq!(
-        origin.was_2of3(),
-        scheme == ThresholdSignatureScheme::TwoOfThree
-    );
-    assert_eq!(header.wallet, WALLET);
+    assert_eq!(origin.was_2of3(), scheme == TwoOfThree);
+    assert_eq!(header.wallet, test_shares::wallet(key_type, scheme));
     assert_eq!(header.generation.0, 0);
 }
 
-fn makes_keys_that_sign(key_type: KeyType, scheme: ThresholdSignatureScheme) {
-    let shares = keygen(&params(key_type, scheme), 1);
-    assert!(shares.keys().eq(PartyIndex::all(scheme)));
-    let public_key = shares[&PartyIndex::PROVIDER].account_public_key().to_vec();
-    let mut ids = Vec::new();
-    for (party, share) in &shares {
-        assert_eq!(share.account_public_key(), public_key);
-        assert_eq!(share.header().party, *party);
-        check_header(share.header(), key_type, scheme);
-        ids.push(share.header().key_share);
-    }
-    ids.dedup();
-    assert_eq!(ids.len(), shares.len(), "share ids are distinct");
-
-    let provider = reloaded(&shares[&PartyIndex::PROVIDER]);
-    for customer in PartyIndex::customers(scheme) {
-        let customer = reloaded(&shares[customer]);
-        let run = run(sign_parties(&customer, &provider));
+fn signs_with_every_pair(shares: &[Arc<KeyShare>]) {
+    let (provider, customers) = shares.split_first().unwrap();
+    let public_key = provider.account_public_key();
+    let ecdsa = provider.header().key_type == EcdsaSecp256k1;
+    for customer in customers {
+        let pair = Pair {
+            initiator: Arc::clone(customer),
+            responder: Arc::clone(provider),
+        };
+        let run = to_end(pair.parties());
         let signature = run.results[&customer.header().party]
             .clone()
             .unwrap()
             .unwrap();
-        verify(&public_key, &input_for(&provider), &signature);
-        let ecdsa = key_type == KeyType::EcdsaSecp256k1;
+        verify(public_key, &input_for(provider), &signature);
         // Two messages per round trip.
         assert_eq!(run.sent.len(), if ecdsa { 4 } else { 2 });
-        let provider_result = run.results[&PartyIndex::PROVIDER].clone().unwrap();
-        assert_eq!(provider_result, ecdsa.then_some(signature));
+        assert_eq!(run.results[&P].clone().unwrap(), ecdsa.then_some(signature));
     }
-    if scheme == ThresholdSignatureScheme::TwoOfThree {
-        let pair = [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2].map(|p| reloaded(&shares[&p]));
-        let input = input_for(&provider);
-        let [one, two] = pair;
+    if let [one, two] = customers {
+        let input = input_for(provider);
         let id = CeremonyId::from_bytes([5; 16]);
+        let (one, two) = (Arc::clone(one), Arc::clone(two));
         let signature = local_pair(one, two, id, Operation::Proof, &input, rng(7)).unwrap();
-        verify(&public_key, &input, &signature);
+        verify(public_key, &input, &signature);
+    }
+}
+
+fn makes_keys_that_sign(key_type: KeyType, scheme: ThresholdSignatureScheme) {
+    let made = to_end(keygen_parties(&params(key_type, scheme), 1));
+    // Two round trips: each customer and the provider speak twice to each other; the customers
+    // among themselves twice.
+    let between_customers = if scheme == TwoOfThree { 4 } else { 0 };
+    assert_eq!(
+        made.sent.len(),
+        4 * PartyIndex::customers(scheme).len() + between_customers
+    );
+    assert!(made.results.keys().eq(PartyIndex::all(scheme)));
+    let mut shares = Vec::new();
+    let mut ids = Vec::new();
+    for (party, share) in made.results {
+        let share = reloaded(&share.unwrap());
+        assert_eq!(share.header().party, party);
+        check_header(share.header(), key_type, scheme);
+        ids.push(share.header().key_share);
+        shares.push(share);
+    }
+    assert!(
+        shares
+            .iter()
+            .all(|s| s.account_public_key() == shares[0].account_public_key())
+    );
+    ids.dedup();
+    assert_eq!(ids.len(), shares.len(), "share ids are distinct");
+    signs_with_every_pair(&shares);
+}
+
+#[test]
+fn ecdsa_two_of_two_makes_keys_that_sign() {
+    makes_keys_that_sign(EcdsaSecp256k1, TwoOfTwo);
+}
+
+#[test]
+fn ecdsa_two_of_three_makes_keys_that_sign() {
+    makes_keys_that_sign(EcdsaSecp256k1, TwoOfThree);
+}
+
+#[test]
+fn ed25519_makes_keys_that_sign() {
+    for key_type in [Ed25519Exportable, Ed25519Standard] {
+        makes_keys_that_sign(key_type, TwoOfTwo);
+        makes_keys_that_sign(key_type, TwoOfThree);
     }
 }
 
 #[test]
-fn ecdsa_two_of_two() {
-    makes_keys_that_sign(KeyType::EcdsaSecp256k1, SCHEMES[0]);
-}
-
-#[test]
-fn ecdsa_two_of_three() {
-    makes_keys_that_sign(KeyType::EcdsaSecp256k1, SCHEMES[1]);
-}
-
-#[test]
-fn ed25519_exportable() {
-    for scheme in SCHEMES {
-        makes_keys_that_sign(KeyType::Ed25519Exportable, scheme);
+fn every_test_share_is_current_and_signs() {
+    for key_type in [EcdsaSecp256k1, Ed25519Exportable, Ed25519Standard] {
+        for scheme in [TwoOfTwo, TwoOfThree] {
+            let shares: Vec<_> = PartyIndex::all(scheme)
+                .iter()
+                .map(|p| share(key_type, scheme, *p))
+                .collect();
+            for share in &shares {
+                check_header(share.header(), key_type, scheme);
+                reloaded(share);
+            }
+            signs_with_every_pair(&shares);
+        }
     }
 }
 
 #[test]
-fn ed25519_standard() {
-    for scheme in SCHEMES {
-        makes_keys_that_sign(KeyType::Ed25519Standard, scheme);
-    }
+fn two_keygens_of_the_same_generator_differ_for_ecdsa_and_two_generators_for_ed25519() {
+    let standard = params(Ed25519Standard, TwoOfTwo);
+    let key = |shares: &std::collections::BTreeMap<PartyIndex, Arc<KeyShare>>| {
+        shares[&P].account_public_key().to_vec()
+    };
+    assert_ne!(key(&keygen(&standard, 1)), key(&keygen(&standard, 50)));
+    // Ed25519 draws only from the generator it was given.
+    assert_eq!(key(&keygen(&standard, 1)), key(&keygen(&standard, 1)));
 }

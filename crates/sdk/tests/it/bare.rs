@@ -1,5 +1,6 @@
 //! The stateless clients: create, forget everything, sign.
 
+use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 use alloy_consensus::{
     SignableTransaction as _, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
 };
@@ -10,7 +11,6 @@ use halfkey::{
     EvmWalletClient, ServerKeyShare, SvmWalletClient, ThresholdSignatureScheme, Variant,
     WalletProperties,
 };
-use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 
 use crate::provider::Provider;
 
@@ -29,10 +29,13 @@ fn forget_and_reload(
 ) -> (WalletProperties, Vec<ServerKeyShare>) {
     let properties = serde_json::to_string(properties).unwrap();
     let shares = serde_json::to_string(shares).unwrap();
-    (serde_json::from_str(&properties).unwrap(), serde_json::from_str(&shares).unwrap())
+    (
+        serde_json::from_str(&properties).unwrap(),
+        serde_json::from_str(&shares).unwrap(),
+    )
 }
 
-pub fn typed_data() -> TypedData {
+pub(crate) fn typed_data() -> TypedData {
     serde_json::from_value(serde_json::json!({
         "types": {
             "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "chainId", "type": "uint256"}],
@@ -48,7 +51,9 @@ pub fn typed_data() -> TypedData {
 async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
     let provider = Provider::start().await;
     let client = provider.client().await;
-    let created = EvmWalletClient::new(&client).create_wallet_account(scheme, None, false).await;
+    let created = EvmWalletClient::new(&client)
+        .create_wallet_account(scheme, None, false)
+        .await;
     let (properties, shares) = created.unwrap();
     assert_eq!(shares.len(), if scheme == TwoOfTwo { 1 } else { 2 });
     drop(client);
@@ -61,27 +66,60 @@ async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
         // Any customer share signs with the provider, one at a time.
         let one = std::slice::from_ref(share);
         let signature = parsed(&evm.sign_message(&properties, one, "hello").await.unwrap());
-        assert_eq!(signature.recover_address_from_msg("hello").unwrap(), address);
+        assert_eq!(
+            signature.recover_address_from_msg("hello").unwrap(),
+            address
+        );
     }
     let typed = typed_data();
-    let signature = parsed(&evm.sign_typed_data(&properties, &shares, &typed).await.unwrap());
+    let signature = parsed(
+        &evm.sign_typed_data(&properties, &shares, &typed)
+            .await
+            .unwrap(),
+    );
     let digest = typed.eip712_signing_hash().unwrap();
-    assert_eq!(signature.recover_address_from_prehash(&digest).unwrap(), address);
+    assert_eq!(
+        signature.recover_address_from_prehash(&digest).unwrap(),
+        address
+    );
 
     macro_rules! signs {
         ($tx:expr) => {{
             let tx = $tx;
             let digest = tx.signature_hash();
-            let signed = evm.sign_transaction(&properties, &shares, tx).await.unwrap();
+            let signed = evm
+                .sign_transaction(&properties, &shares, tx)
+                .await
+                .unwrap();
             assert_eq!(signed.recover_signer().unwrap(), address);
             assert_eq!(signed.signature_hash(), digest);
         }};
     }
     let to = TxKind::Call(Address::repeat_byte(0x22));
-    signs!(TxLegacy { chain_id: None, gas_limit: 21_000, to, ..TxLegacy::default() });
-    signs!(TxLegacy { chain_id: Some(1), gas_limit: 21_000, to, ..TxLegacy::default() });
-    signs!(TxEip2930 { chain_id: 1, gas_limit: 30_000, to, ..TxEip2930::default() });
-    signs!(TxEip1559 { chain_id: 1, to, value: U256::from(5), ..TxEip1559::default() });
+    signs!(TxLegacy {
+        chain_id: None,
+        gas_limit: 21_000,
+        to,
+        ..TxLegacy::default()
+    });
+    signs!(TxLegacy {
+        chain_id: Some(1),
+        gas_limit: 21_000,
+        to,
+        ..TxLegacy::default()
+    });
+    signs!(TxEip2930 {
+        chain_id: 1,
+        gas_limit: 30_000,
+        to,
+        ..TxEip2930::default()
+    });
+    signs!(TxEip1559 {
+        chain_id: 1,
+        to,
+        value: U256::from(5),
+        ..TxEip1559::default()
+    });
     signs!(TxEip1559 {
         chain_id: 1,
         to: TxKind::Create,
@@ -93,10 +131,15 @@ async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
         blob_versioned_hashes: vec![B256::with_last_byte(1)],
         ..TxEip4844::default()
     });
-    let authorization =
-        Authorization { chain_id: U256::from(1), address: Address::repeat_byte(9), nonce: 3 };
-    let authorized =
-        evm.sign_authorization(&properties, &shares, authorization.clone()).await.unwrap();
+    let authorization = Authorization {
+        chain_id: U256::from(1),
+        address: Address::repeat_byte(9),
+        nonce: 3,
+    };
+    let authorized = evm
+        .sign_authorization(&properties, &shares, authorization.clone())
+        .await
+        .unwrap();
     assert_eq!(authorized.recover_authority().unwrap(), address);
     signs!(TxEip7702 {
         chain_id: 1,
@@ -105,7 +148,14 @@ async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
         ..TxEip7702::default()
     });
     let raw = evm
-        .sign_transaction_to_hex(&properties, &shares, TxEip1559 { chain_id: 5, ..Default::default() })
+        .sign_transaction_to_hex(
+            &properties,
+            &shares,
+            TxEip1559 {
+                chain_id: 5,
+                ..Default::default()
+            },
+        )
         .await
         .unwrap();
     assert!(raw.starts_with("0x02"), "{raw}");
@@ -125,7 +175,10 @@ async fn every_svm_operation(scheme: ThresholdSignatureScheme, variant: Variant)
     let provider = Provider::start().await;
     let client = provider.client().await;
     let svm = SvmWalletClient::new(&client).with_variant(variant);
-    let (properties, shares) = svm.create_wallet_account(scheme, None, false).await.unwrap();
+    let (properties, shares) = svm
+        .create_wallet_account(scheme, None, false)
+        .await
+        .unwrap();
     drop(client);
 
     let (properties, shares) = forget_and_reload(&properties, &shares);
@@ -137,20 +190,23 @@ async fn every_svm_operation(scheme: ThresholdSignatureScheme, variant: Variant)
         assert!(verifies(&properties.account_address, b"gm", &signature));
     }
     for message in crate::bare::messages(&properties.account_address) {
-        let signature = svm.sign_transaction(&properties, &shares, &message).await.unwrap();
+        let signature = svm
+            .sign_transaction(&properties, &shares, &message)
+            .await
+            .unwrap();
         assert!(verifies(&properties.account_address, &message, &signature));
     }
 }
 
 /// By solana's own code, not ours.
-pub fn verifies(address: &str, message: &[u8], signature: &str) -> bool {
+pub(crate) fn verifies(address: &str, message: &[u8], signature: &str) -> bool {
     let signature: solana_signature::Signature = signature.parse().unwrap();
     let key: solana_pubkey::Pubkey = address.parse().unwrap();
     signature.verify(key.as_ref(), message)
 }
 
 /// A transfer as a legacy and as a v0 message.
-pub fn messages(payer: &str) -> [Vec<u8>; 2] {
+pub(crate) fn messages(payer: &str) -> [Vec<u8>; 2] {
     use solana_message::{Message, VersionedMessage, v0};
     let payer: solana_pubkey::Pubkey = payer.parse().unwrap();
     let to = solana_pubkey::Pubkey::new_from_array([7; 32]);
@@ -159,7 +215,10 @@ pub fn messages(payer: &str) -> [Vec<u8>; 2] {
     let legacy =
         Message::new_with_blockhash(std::slice::from_ref(&transfer), Some(&payer), &blockhash);
     let v0 = v0::Message::try_compile(&payer, &[transfer], &[], blockhash).unwrap();
-    [VersionedMessage::Legacy(legacy).serialize(), VersionedMessage::V0(v0).serialize()]
+    [
+        VersionedMessage::Legacy(legacy).serialize(),
+        VersionedMessage::V0(v0).serialize(),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]

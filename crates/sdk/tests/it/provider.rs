@@ -11,35 +11,39 @@ use halfkey_server::tokens::NewToken;
 use halfkey_server::{Config, InitOptions, Limits, RunningServer, Server, Tls};
 use tempfile::TempDir;
 
-pub struct Provider {
+pub(crate) struct Provider {
     dir: TempDir,
     server: Option<RunningServer>,
     config: Config,
-    pub environment: EnvironmentId,
-    pub identity: String,
-    pub fingerprint: String,
-    pub token: SecretString,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) identity: String,
+    pub(crate) fingerprint: String,
+    pub(crate) token: SecretString,
 }
 
 /// What a test may want to be different.
-pub struct Setup {
-    pub tls: Tls,
-    pub limits: Limits,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct Setup {
+    pub(crate) tls: Tls,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tls: Tls::None, limits: Limits::default(), clock: Arc::new(SystemClock) }
+        Self {
+            tls: Tls::None,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
 impl Provider {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Setup::default()).await
     }
 
-    pub async fn start_with(setup: Setup) -> Self {
+    pub(crate) async fn start_with(setup: Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("provider");
         let options = InitOptions {
@@ -77,45 +81,48 @@ impl Provider {
         }
     }
 
-    pub fn running(&self) -> &RunningServer {
+    pub(crate) fn running(&self) -> &RunningServer {
         self.server.as_ref().unwrap()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.running().url()
     }
 
-    pub fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Stops serving; the port stays free for nobody.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.server.take().unwrap().shutdown().await;
     }
 
     /// Serves the same data again.
-    pub async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.server = Some(Server::start(self.config.clone()).await.unwrap());
     }
 
-    pub fn opts(&self) -> WalletClientOpts {
+    pub(crate) fn opts(&self) -> WalletClientOpts {
         self.opts_at(&self.url())
     }
 
-    pub fn opts_at(&self, url: &str) -> WalletClientOpts {
+    pub(crate) fn opts_at(&self, url: &str) -> WalletClientOpts {
         WalletClientOpts::new(self.environment.as_str())
             .base_api_url(url)
             .provider_identity(self.identity.as_str())
     }
 
-    pub async fn client(&self) -> WalletClient {
+    pub(crate) async fn client(&self) -> WalletClient {
         self.client_with(self.opts()).await
     }
 
-    pub async fn client_with(&self, opts: WalletClientOpts) -> WalletClient {
+    pub(crate) async fn client_with(&self, opts: WalletClientOpts) -> WalletClient {
         let mut client = WalletClient::new(opts).unwrap();
-        client.authenticate_api_token(self.token.expose()).await.unwrap();
+        client
+            .authenticate_api_token(self.token.expose())
+            .await
+            .unwrap();
         client
     }
 }

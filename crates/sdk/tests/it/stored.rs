@@ -1,10 +1,12 @@
 //! `WalletStore`: atomic create, sign by address.
 
+use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::Signature;
-use halfkey::{ChainName, CreateOptions, Error, ResumeTarget, Settled, ThresholdSignatureScheme, Variant};
+use halfkey::{
+    ChainName, CreateOptions, Error, ResumeTarget, Settled, ThresholdSignatureScheme, Variant,
+};
 use halfkey_vault::Purpose;
-use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 
 use crate::bare::{messages, typed_data, verifies};
 use crate::provider::Provider;
@@ -21,14 +23,24 @@ async fn an_evm_wallet_is_stored_proven_and_signs_by_address_in_a_new_process() 
         drop(store);
 
         let store = storage.store(&provider.client().await);
-        let signature: Signature =
-            store.sign_evm_message(&address, "hello").await.unwrap().parse().unwrap();
+        let signature: Signature = store
+            .sign_evm_message(&address, "hello")
+            .await
+            .unwrap()
+            .parse()
+            .unwrap();
         let recovered = signature.recover_address_from_msg("hello").unwrap();
         assert_eq!(recovered.to_checksum(None), address);
-        let tx = TxEip1559 { chain_id: 1, ..TxEip1559::default() };
+        let tx = TxEip1559 {
+            chain_id: 1,
+            ..TxEip1559::default()
+        };
         let signed = store.sign_evm_transaction(&address, tx).await.unwrap();
         assert_eq!(signed.recover_signer().unwrap().to_checksum(None), address);
-        store.sign_evm_typed_data(&address.to_lowercase(), &typed_data()).await.unwrap();
+        store
+            .sign_evm_typed_data(&address.to_lowercase(), &typed_data())
+            .await
+            .unwrap();
 
         let view = store.show(&address).await.unwrap();
         assert_eq!(view.stored.state, "active");
@@ -46,14 +58,21 @@ async fn a_solana_wallet_is_stored_proven_and_signs_by_address_in_a_new_process(
             let provider = Provider::start().await;
             let storage = Storage::new();
             let store = storage.store(&provider.client().await);
-            let address = store.create_svm(scheme, variant).await.unwrap().account_address;
+            let address = store
+                .create_svm(scheme, variant)
+                .await
+                .unwrap()
+                .account_address;
             drop(store);
 
             let store = storage.store(&provider.client().await);
             let signature = store.sign_svm_message(&address, "gm").await.unwrap();
             assert!(verifies(&address, b"gm", &signature));
             for message in messages(&address) {
-                let signature = store.sign_svm_transaction(&address, &message).await.unwrap();
+                let signature = store
+                    .sign_svm_transaction(&address, &message)
+                    .await
+                    .unwrap();
                 assert!(verifies(&address, &message, &signature));
             }
         }
@@ -65,7 +84,11 @@ async fn a_signature_opens_exactly_one_customer_share() {
     let provider = Provider::start().await;
     let storage = Storage::new();
     let store = storage.store(&provider.client().await);
-    let address = store.create_svm(TwoOfThree, Variant::default()).await.unwrap().account_address;
+    let address = store
+        .create_svm(TwoOfThree, Variant::default())
+        .await
+        .unwrap()
+        .account_address;
     let before = storage.audit.events().len();
     store.sign_svm_message(&address, "gm").await.unwrap();
     let events = storage.audit.events();
@@ -83,16 +106,26 @@ async fn a_process_that_cannot_open_leaves_the_wallet_to_one_that_can() {
     let storage = Storage::new();
     let client = provider.client().await;
     let sealer = storage.store_that_cannot_open(&client);
-    let error = sealer.create_svm(TwoOfTwo, Variant::default()).await.unwrap_err();
-    let Error::LeftPending { attempt, source } = error else { panic!("{error:?}") };
+    let error = sealer
+        .create_svm(TwoOfTwo, Variant::default())
+        .await
+        .unwrap_err();
+    let Error::LeftPending { attempt, source } = error else {
+        panic!("{error:?}")
+    };
     assert!(matches!(*source, Error::CannotOpen), "{source:?}");
     assert_eq!(sealer.pending().await.unwrap()[0].attempt, attempt);
     assert!(sealer.list().await.unwrap().is_empty());
 
     let opener = storage.store(&client);
     let resumed = opener.resume(ResumeTarget::All).await.unwrap();
-    let Settled::Active(properties) = &resumed[0].settled else { panic!("{resumed:?}") };
-    let signature = opener.sign_svm_message(&properties.account_address, "gm").await.unwrap();
+    let Settled::Active(properties) = &resumed[0].settled else {
+        panic!("{resumed:?}")
+    };
+    let signature = opener
+        .sign_svm_message(&properties.account_address, "gm")
+        .await
+        .unwrap();
     assert!(verifies(&properties.account_address, b"gm", &signature));
     assert!(opener.resume(ResumeTarget::All).await.unwrap().is_empty());
 }
@@ -102,12 +135,28 @@ async fn an_idempotency_key_makes_one_wallet() {
     let provider = Provider::start().await;
     let storage = Storage::new();
     let client = provider.client().await;
-    let options =
-        CreateOptions { idempotency_key: Some("order-7".to_owned()), ..CreateOptions::default() };
-    let first = storage.store(&client).create(ChainName::Svm, TwoOfTwo, &options).await.unwrap();
-    let again = storage.store(&client).create(ChainName::Svm, TwoOfTwo, &options).await.unwrap();
+    let options = CreateOptions {
+        idempotency_key: Some("order-7".to_owned()),
+        ..CreateOptions::default()
+    };
+    let first = storage
+        .store(&client)
+        .create(ChainName::Svm, TwoOfTwo, &options)
+        .await
+        .unwrap();
+    let again = storage
+        .store(&client)
+        .create(ChainName::Svm, TwoOfTwo, &options)
+        .await
+        .unwrap();
     assert_eq!(first, again);
-    assert_eq!(client.list_wallets(None, None).await.unwrap().wallets.len(), 1);
-    let other = storage.store(&client).create(ChainName::Evm, TwoOfTwo, &options).await;
+    assert_eq!(
+        client.list_wallets(None, None).await.unwrap().wallets.len(),
+        1
+    );
+    let other = storage
+        .store(&client)
+        .create(ChainName::Evm, TwoOfTwo, &options)
+        .await;
     assert!(matches!(other, Err(Error::InvalidArgument(_))), "{other:?}");
 }

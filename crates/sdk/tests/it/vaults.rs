@@ -11,15 +11,15 @@ use halfkey_vault::{PutRecord, Vault, VaultParts};
 
 /// One customer's storage; what a process forgets is still here.
 #[derive(Clone)]
-pub struct Storage {
-    pub kek: Arc<MemoryKek>,
-    pub records: Arc<MemoryRecords>,
-    pub properties: Arc<MemoryProperties>,
-    pub audit: Arc<MemoryAudit>,
+pub(crate) struct Storage {
+    pub(crate) kek: Arc<MemoryKek>,
+    pub(crate) records: Arc<MemoryRecords>,
+    pub(crate) properties: Arc<MemoryProperties>,
+    pub(crate) audit: Arc<MemoryAudit>,
 }
 
 impl Storage {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             kek: Arc::new(MemoryKek::new("test").unwrap()),
             records: Arc::default(),
@@ -28,7 +28,7 @@ impl Storage {
         }
     }
 
-    pub fn parts(&self) -> VaultParts {
+    pub(crate) fn parts(&self) -> VaultParts {
         VaultParts {
             wrap: Some(Arc::<MemoryKek>::clone(&self.kek)),
             unwrap: Some(Arc::<MemoryKek>::clone(&self.kek)),
@@ -41,32 +41,43 @@ impl Storage {
         }
     }
 
-    pub fn store(&self, client: &WalletClient) -> WalletStore {
+    pub(crate) fn store(&self, client: &WalletClient) -> WalletStore {
         self.store_with(client, self.parts(), StoreOptions::default())
     }
 
     /// A process that may seal and write, but not open.
-    pub fn store_that_cannot_open(&self, client: &WalletClient) -> WalletStore {
-        let parts = VaultParts { unwrap: None, ..self.parts() };
+    pub(crate) fn store_that_cannot_open(&self, client: &WalletClient) -> WalletStore {
+        let parts = VaultParts {
+            unwrap: None,
+            ..self.parts()
+        };
         self.store_with(client, parts, StoreOptions::default())
     }
 
-    pub fn store_that_writes_to(
+    pub(crate) fn store_that_writes_to(
         &self,
         client: &WalletClient,
         put: Arc<dyn PutRecord>,
     ) -> WalletStore {
-        let parts = VaultParts { put: Some(put), ..self.parts() };
+        let parts = VaultParts {
+            put: Some(put),
+            ..self.parts()
+        };
         self.store_with(client, parts, StoreOptions::default())
     }
 
-    pub fn store_with(
+    pub(crate) fn store_with(
         &self,
         client: &WalletClient,
         parts: VaultParts,
         options: StoreOptions,
     ) -> WalletStore {
         let properties = Arc::<MemoryProperties>::clone(&self.properties);
-        WalletStore::new(Arc::new(client.clone()), Vault::new(parts), properties, options)
+        WalletStore::new(
+            Arc::new(client.clone()),
+            Vault::new(parts),
+            properties,
+            options,
+        )
     }
 }

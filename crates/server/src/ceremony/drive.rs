@@ -60,8 +60,7 @@ pub(crate) fn check_parties(
         return Err(ApiError::invalid("a round has at least one message"));
     }
     let fits = |message: &CeremonyMessage| {
-        message.to == PartyIndex::PROVIDER
-            && PartyIndex::customers(scheme).contains(&message.from)
+        message.to == PartyIndex::PROVIDER && PartyIndex::customers(scheme).contains(&message.from)
     };
     if messages.iter().all(fits) {
         return Ok(());
@@ -79,6 +78,9 @@ pub(crate) fn single_sender(
     let first = messages.first().map(|message| message.from);
     match first {
         Some(party) if messages.iter().all(|message| message.from == party) => Ok(party),
-        _ => Err(ApiError::new(ErrorCode::CeremonyRefused, "one customer party signs at a time")),
+        _ => Err(ApiError::new(
+            ErrorCode::CeremonyRefused,
+            "one customer party signs at a time",
+        )),
     }
 }

@@ -88,7 +88,11 @@ async fn open_with(
     let sealed = sealed.ok_or_else(|| ApiError::internal("a wallet without its share"))?;
     let record = SealedRecord::from_bytes(&sealed).map_err(ApiError::internal)?;
     let header = expected_header(environment, wallet);
-    let access = Access { actor: caller.actor(), purpose, request_id: caller.request };
+    let access = Access {
+        actor: caller.actor(),
+        purpose,
+        request_id: caller.request,
+    };
     let vault = environment.keys.vault(Arc::clone(sink) as Arc<_>);
     let context = context(&header, &wallet.canonical_address);
     let plaintext: SecretBytes = vault.open(&context, &record, &access).await?;

@@ -60,7 +60,11 @@ impl KeygenRun {
         _cell: &Cell,
         messages: Vec<CeremonyMessage>,
     ) -> Result<Stepped, ApiError> {
-        let Self { caller, params, mut keygen } = *self;
+        let Self {
+            caller,
+            params,
+            mut keygen,
+        } = *self;
         check_parties(&messages, params.scheme)?;
         let ran = app
             .pool
@@ -81,7 +85,11 @@ async fn advance(
 ) -> Result<Stepped, ApiError> {
     match ran? {
         Ok((keygen, Progress::More(messages))) => {
-            let run = KeygenRun { caller, params, keygen };
+            let run = KeygenRun {
+                caller,
+                params,
+                keygen,
+            };
             Ok(Stepped::More(Running::Keygen(Box::new(run)), messages))
         }
         Ok((_, Progress::Done(messages, share))) => {
@@ -109,8 +117,11 @@ async fn stage(
     let header = share.header();
     let row = wallet_row(app, share)?;
     let context = key_share::context(header, &row.canonical_address);
-    let access =
-        Access { actor: caller.actor(), purpose: Purpose::Create, request_id: caller.request };
+    let access = Access {
+        actor: caller.actor(),
+        purpose: Purpose::Create,
+        request_id: caller.request,
+    };
     let vault = caller.environment.keys.vault(app.plain_sink());
     crash_point("create.before-seal");
     let sealed = vault.seal(&context, &share.encode(), &access).await?;
@@ -119,17 +130,30 @@ async fn stage(
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
     refuse_known_attempt(&mut tx, header).await?;
-    wallets::insert(&mut tx, environment, &row).await.map_err(|error| {
-        let taken = error.as_database_error().is_some_and(|error| error.is_unique_violation());
-        if taken {
-            ApiError::new(ErrorCode::WalletExists, "the address belongs to a wallet already")
-        } else {
-            error.into()
-        }
-    })?;
+    wallets::insert(&mut tx, environment, &row)
+        .await
+        .map_err(|error| {
+            let taken = error
+                .as_database_error()
+                .is_some_and(|error| error.is_unique_violation());
+            if taken {
+                ApiError::new(
+                    ErrorCode::WalletExists,
+                    "the address belongs to a wallet already",
+                )
+            } else {
+                error.into()
+            }
+        })?;
     let of = (header.generation, header.attempt);
-    attempts::insert_staged(&mut tx, environment, header.attempt, header.wallet, header.generation)
-        .await?;
+    attempts::insert_staged(
+        &mut tx,
+        environment,
+        header.attempt,
+        header.wallet,
+        header.generation,
+    )
+    .await?;
     shares::insert(&mut tx, environment, header.wallet, of, sealed.as_bytes()).await?;
     let actor = caller.actor();
     let detail = serde_json::json!({
@@ -161,10 +185,14 @@ async fn stage(
 async fn refuse_known_attempt(tx: &mut Tx, header: &ShareHeader) -> Result<(), ApiError> {
     match attempts::by_id(tx.conn(), &header.environment, header.attempt).await? {
         None => Ok(()),
-        Some(row) if row.state == AttemptState::Aborted => {
-            Err(ApiError::new(ErrorCode::AttemptAborted, "the attempt was aborted"))
-        }
-        Some(_) => Err(ApiError::new(ErrorCode::CeremonyConflict, "the attempt is staged already")),
+        Some(row) if row.state == AttemptState::Aborted => Err(ApiError::new(
+            ErrorCode::AttemptAborted,
+            "the attempt was aborted",
+        )),
+        Some(_) => Err(ApiError::new(
+            ErrorCode::CeremonyConflict,
+            "the attempt is staged already",
+        )),
     }
 }
 
@@ -173,8 +201,8 @@ fn wallet_row(app: &App, share: &KeyShare) -> Result<WalletRow, ApiError> {
     let account_public_key = share.account_public_key().to_vec();
     let address =
         halfkey_chain::address(header.chain, &account_public_key).map_err(ApiError::internal)?;
-    let canonical_address = halfkey_chain::canonical_address(header.chain, &address)
-        .map_err(ApiError::internal)?;
+    let canonical_address =
+        halfkey_chain::canonical_address(header.chain, &address).map_err(ApiError::internal)?;
     Ok(WalletRow {
         wallet: header.wallet,
         chain: header.chain,

@@ -28,22 +28,34 @@ pub(crate) struct PendingLocks(Mutex<HashMap<Subject, String>>);
 
 impl PendingLocks {
     fn add(&self, subject: Subject, reason: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(subject, reason);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(subject, reason);
     }
 
     fn remove(&self, subject: &Subject) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(subject);
     }
 
     fn all(&self) -> Vec<(Subject, String)> {
         let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locks.iter().map(|(subject, reason)| (subject.clone(), reason.clone())).collect()
+        locks
+            .iter()
+            .map(|(subject, reason)| (subject.clone(), reason.clone()))
+            .collect()
     }
 
     /// Whether this generation is locked although the database does not say so yet.
     pub(crate) fn holds(&self, environment: &EnvironmentId, of: (WalletId, Generation)) -> bool {
         let subject = (environment.clone(), of.0, of.1);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&subject)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&subject)
     }
 }
 
@@ -106,9 +118,16 @@ pub(crate) async fn after_suspicion(
 pub(crate) async fn write_pending(app: &App) {
     for ((environment, wallet, generation), reason) in app.pending_locks.all() {
         let ceremony = halfkey_core::CeremonyId::from_bytes([0; 16]);
-        let slot = SlotKey { environment, wallet, generation, ceremony };
+        let slot = SlotKey {
+            environment,
+            wallet,
+            generation,
+            ceremony,
+        };
         match write_lock(app, &slot, None, &reason).await {
-            Ok(()) => app.pending_locks.remove(&(slot.environment, wallet, generation)),
+            Ok(()) => app
+                .pending_locks
+                .remove(&(slot.environment, wallet, generation)),
             Err(error) => tracing::error!(%wallet, %error, "a lock cannot be written"),
         }
     }

@@ -62,7 +62,9 @@ impl Pool {
             Class::Sign => &self.sign,
         };
         let permit = tokio::time::timeout(self.wait, Arc::clone(permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(StepFailure::Busy) };
+        let Ok(Ok(permit)) = permit else {
+            return Err(StepFailure::Busy);
+        };
         let task = tokio::task::spawn_blocking(move || {
             let result = step();
             drop(permit);

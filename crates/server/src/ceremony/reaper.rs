@@ -40,7 +40,9 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 pub(crate) async fn reap(app: &Arc<App>) {
     let expired = app.table.take_expired(app.now());
     let count = u64::try_from(expired.len()).unwrap_or(u64::MAX);
-    app.metrics.ceremonies_expired.fetch_add(count, Ordering::Relaxed);
+    app.metrics
+        .ceremonies_expired
+        .fetch_add(count, Ordering::Relaxed);
     // The peer went silent while this node lived: benign (custody rule 14).
     dispose_all(app, expired, SlotOutcome::Abandoned).await;
     lock::write_pending(app).await;

@@ -25,9 +25,10 @@ where
     let ttl = i64::try_from(app.limits.ceremony_ttl.as_millis()).unwrap_or(i64::MAX);
     let deadline = app.now().saturating_add_millis(ttl);
     match app.table.open(about, deadline) {
-        Opening::Full => {
-            Err(ApiError::new(ErrorCode::TooManyRequests, "too many ceremonies are live"))
-        }
+        Opening::Full => Err(ApiError::new(
+            ErrorCode::TooManyRequests,
+            "too many ceremonies are live",
+        )),
         Opening::Known(cell, step) => repeated(app, &cell, step, digest).await,
         Opening::New(cell, step, mut state) => {
             let stepped = first(Arc::clone(&cell)).await;
@@ -88,7 +89,10 @@ async fn answer_again(
         return kept.map(|last| last.reply.clone()).ok_or_else(gone);
     }
     app.table.remove(cell);
-    *state = State { waiting: state.waiting.take(), ..State::default() };
+    *state = State {
+        waiting: state.waiting.take(),
+        ..State::default()
+    };
     if let Some((_, running)) = state.waiting.take() {
         running.dispose(app, SlotOutcome::Refused).await;
     }
@@ -123,7 +127,10 @@ async fn settle(
         }
         Ok(Stepped::More(running, messages)) => wait_for_more(app, cell, state, running, messages),
     };
-    state.last = Some(Answered { step, reply: reply.clone() });
+    state.last = Some(Answered {
+        step,
+        reply: reply.clone(),
+    });
     state.consumed.push((step, digest));
     Ok(reply)
 }
@@ -140,7 +147,10 @@ fn wait_for_more(
     state.waiting = Some((step, running));
     let environment = &cell.about.owner.environment;
     CeremonyReply {
-        next: Some(format!("sdk/{environment}/waas/ceremonies/{}", hex::encode(step.0))),
+        next: Some(format!(
+            "sdk/{environment}/waas/ceremonies/{}",
+            hex::encode(step.0)
+        )),
         messages,
         created: None,
         signed: None,

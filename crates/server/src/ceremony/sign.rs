@@ -107,8 +107,7 @@ pub(crate) async fn start(
         Goal::Proof { .. } => Purpose::Proof,
         Goal::Message { .. } => Purpose::Sign,
     };
-    let opened =
-        key_share::open(app, &context.caller, &context.wallet, purpose, slot_wanted).await;
+    let opened = key_share::open(app, &context.caller, &context.wallet, purpose, slot_wanted).await;
     let share = match opened {
         Ok(share) => share,
         Err((error, slot_taken)) => {
@@ -143,10 +142,16 @@ impl SignRun {
         cell: Option<&Cell>,
         messages: Vec<CeremonyMessage>,
     ) -> Result<Stepped, ApiError> {
-        let Self { context, mut sign, permit } = *self;
+        let Self {
+            context,
+            mut sign,
+            permit,
+        } = *self;
         if messages.iter().any(|message| message.from != context.party) {
             sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
-            return Err(ApiError::invalid("the messages are not from the party that began"));
+            return Err(ApiError::invalid(
+                "the messages are not from the party that began",
+            ));
         }
         let ran = app
             .pool
@@ -177,7 +182,11 @@ async fn advance(
     let slot = context.slot_key();
     match ran {
         Ok(Ok((sign, Progress::More(messages)))) => {
-            let run = SignRun { context, sign, permit };
+            let run = SignRun {
+                context,
+                sign,
+                permit,
+            };
             Ok(Stepped::More(Running::Sign(Box::new(run)), messages))
         }
         Ok(Ok((_, Progress::Done(messages, signature)))) => {
@@ -192,7 +201,9 @@ async fn advance(
                 next: None,
                 messages,
                 created: None,
-                signed: Some(SignedReply { operation: context.goal.operation() }),
+                signed: Some(SignedReply {
+                    operation: context.goal.operation(),
+                }),
                 activity: Some(activity),
             })))
         }

@@ -26,9 +26,13 @@ pub(crate) async fn signed(
     if locked {
         drop(tx);
         close_slot(app, context, SlotOutcome::Refused).await;
-        return Err(ApiError::new(ErrorCode::WalletLocked, "the wallet is locked"));
+        return Err(ApiError::new(
+            ErrorCode::WalletLocked,
+            "the wallet is locked",
+        ));
     }
-    if context.uses_slot() && !slots::close(&mut tx, &context.slot_key(), SlotOutcome::Signed).await?
+    if context.uses_slot()
+        && !slots::close(&mut tx, &context.slot_key(), SlotOutcome::Signed).await?
     {
         return Err(ApiError::internal("a signature without an open slot"));
     }
@@ -42,7 +46,8 @@ pub(crate) async fn signed(
             if verified {
                 prove_wallet(&mut tx, context).await?;
             }
-            tx.record(&entry(context, "signed", &context.caller.actor()).detail(detail)).await?
+            tx.record(&entry(context, "signed", &context.caller.actor()).detail(detail))
+                .await?
         }
         Goal::Proof { operation, .. } => record_proof(&mut tx, context, *operation).await?,
     };
@@ -68,7 +73,8 @@ async fn record_proof(
         prove_wallet(tx, context).await?;
     }
     let detail = serde_json::json!({ "operation": operation.as_str(), "party": context.party });
-    tx.record(&entry(context, "attempt.proven", &context.caller.actor()).detail(detail)).await
+    tx.record(&entry(context, "attempt.proven", &context.caller.actor()).detail(detail))
+        .await
 }
 
 /// The shares of an active wallet were presented again in a later call (custody rule 8).
@@ -78,7 +84,8 @@ async fn prove_wallet(tx: &mut Tx, context: &SignContext) -> Result<(), sqlx::Er
     }
     let environment = &context.caller.environment.id;
     if wallets::mark_proven(tx, environment, context.wallet.wallet).await? {
-        tx.record(&entry(context, "wallet.proven", &context.caller.actor())).await?;
+        tx.record(&entry(context, "wallet.proven", &context.caller.actor()))
+            .await?;
     }
     Ok(())
 }

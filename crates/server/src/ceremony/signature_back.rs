@@ -29,7 +29,9 @@ impl SignatureRun {
     ) -> Result<Stepped, ApiError> {
         let context = self.context;
         let [message] = messages.as_slice() else {
-            return Err(refused("the last round of a proof is one message: the signature"));
+            return Err(refused(
+                "the last round of a proof is one message: the signature",
+            ));
         };
         if message.from != context.party || !verifies(&context, &message.body.0) {
             return Err(refused("the signature does not verify"));
@@ -39,14 +41,18 @@ impl SignatureRun {
             next: None,
             messages: Vec::new(),
             created: None,
-            signed: Some(SignedReply { operation: context.goal.operation() }),
+            signed: Some(SignedReply {
+                operation: context.goal.operation(),
+            }),
             activity: Some(activity),
         })))
     }
 }
 
 fn verifies(context: &SignContext, signature: &[u8]) -> bool {
-    let Goal::Proof { message, .. } = &context.goal else { return false };
+    let Goal::Proof { message, .. } = &context.goal else {
+        return false;
+    };
     let key = <&[u8; 32]>::try_from(context.wallet.account_public_key.as_slice())
         .ok()
         .and_then(|bytes| VerifyingKey::from_bytes(bytes).ok());

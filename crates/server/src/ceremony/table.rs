@@ -114,7 +114,10 @@ const KEPT: usize = 512;
 
 impl Table {
     pub(crate) fn new(per_environment: usize) -> Self {
-        Self { per_environment, inner: Mutex::default() }
+        Self {
+            per_environment,
+            inner: Mutex::default(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -139,12 +142,24 @@ impl Table {
         let id = inner.next_id;
         inner.next_id = id.wrapping_add(1);
         let state = Arc::new(tokio::sync::Mutex::new(State::default()));
-        let Ok(guard) = Arc::clone(&state).try_lock_owned() else { return Opening::Full };
+        let Ok(guard) = Arc::clone(&state).try_lock_owned() else {
+            return Opening::Full;
+        };
         let killed = AtomicBool::new(false);
-        let cell = Arc::new(Cell { id, about, deadline, killed, state });
+        let cell = Arc::new(Cell {
+            id,
+            about,
+            deadline,
+            killed,
+            state,
+        });
         let step = StepRef::generate();
         inner.by_opening.insert(opening, (id, step));
-        let row = Row { cell: Arc::clone(&cell), steps: Vec::new(), live: true };
+        let row = Row {
+            cell: Arc::clone(&cell),
+            steps: Vec::new(),
+            live: true,
+        };
         inner.rows.insert(id, row);
         Opening::New(cell, step, guard)
     }
@@ -236,7 +251,9 @@ impl Table {
 
 impl Inner {
     fn end_life(&mut self, id: u64) {
-        let Some(row) = self.rows.get_mut(&id).filter(|row| row.live) else { return };
+        let Some(row) = self.rows.get_mut(&id).filter(|row| row.live) else {
+            return;
+        };
         row.live = false;
         let environment = &row.cell.about.owner.environment;
         if let Some(count) = self.live.get_mut(environment) {
@@ -246,11 +263,14 @@ impl Inner {
 
     fn remove(&mut self, id: u64) {
         self.end_life(id);
-        let Some(row) = self.rows.remove(&id) else { return };
+        let Some(row) = self.rows.remove(&id) else {
+            return;
+        };
         for step in &row.steps {
             self.by_step.remove(step);
         }
         let about = &row.cell.about;
-        self.by_opening.remove(&(about.owner.clone(), about.ceremony));
+        self.by_opening
+            .remove(&(about.owner.clone(), about.ceremony));
     }
 }

@@ -27,14 +27,21 @@ impl WalletPermits {
     pub(crate) fn new(per_wallet: u64, wait: Duration) -> Self {
         let per_wallet = usize::try_from(per_wallet).unwrap_or(usize::MAX);
         let per_wallet = per_wallet.min(Semaphore::MAX_PERMITS);
-        Self { per_wallet, wait, wallets: Mutex::default() }
+        Self {
+            per_wallet,
+            wait,
+            wallets: Mutex::default(),
+        }
     }
 
     /// A permit of this wallet, or `None` when none came free in time.
     pub(crate) async fn acquire(&self, wallet: WalletId) -> Option<WalletPermit> {
         let semaphore = self.semaphore(wallet);
         let permit = tokio::time::timeout(self.wait, semaphore.acquire_owned()).await;
-        permit.ok()?.ok().map(|permit| WalletPermit { _permit: permit })
+        permit
+            .ok()?
+            .ok()
+            .map(|permit| WalletPermit { _permit: permit })
     }
 
     fn semaphore(&self, wallet: WalletId) -> Arc<Semaphore> {

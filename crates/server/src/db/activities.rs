@@ -70,7 +70,11 @@ impl<'a> Entry<'a> {
     }
 
     fn detail_text(&self) -> String {
-        if self.detail.is_null() { String::new() } else { self.detail.to_string() }
+        if self.detail.is_null() {
+            String::new()
+        } else {
+            self.detail.to_string()
+        }
     }
 
     pub(crate) fn hash(
@@ -157,9 +161,10 @@ pub(super) async fn head_of(
     .await?;
     match row {
         None => Ok((0, genesis(chain))),
-        Some(row) => {
-            Ok((unsigned(&row, "sequence")?.saturating_add(1), bytes(&row, "head")?))
-        }
+        Some(row) => Ok((
+            unsigned(&row, "sequence")?.saturating_add(1),
+            bytes(&row, "head")?,
+        )),
     }
 }
 

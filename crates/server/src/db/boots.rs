@@ -61,6 +61,12 @@ pub(crate) async fn newest_chain_head(
     )
     .fetch_optional(conn)
     .await?;
-    row.map(|row| Ok((bytes(&row, "chain")?, unsigned(&row, "sequence")?, bytes(&row, "head")?)))
-        .transpose()
+    row.map(|row| {
+        Ok((
+            bytes(&row, "chain")?,
+            unsigned(&row, "sequence")?,
+            bytes(&row, "head")?,
+        ))
+    })
+    .transpose()
 }

@@ -29,7 +29,8 @@ pub(crate) fn optional_bytes<const N: usize>(
     column: &'static str,
 ) -> Result<Option<[u8; N]>, sqlx::Error> {
     let cell: Option<&[u8]> = row.try_get(column)?;
-    cell.map(|cell| cell.try_into().map_err(|_| bad_cell(column))).transpose()
+    cell.map(|cell| cell.try_into().map_err(|_| bad_cell(column)))
+        .transpose()
 }
 
 /// A number that is never negative.

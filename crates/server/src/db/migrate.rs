@@ -5,8 +5,7 @@ use sqlx::{Row as _, SqlitePool};
 use crate::Error;
 
 /// Numbered, one file each, never changed once released.
-const MIGRATIONS: [(i64, &str); 1] =
-    [(1, include_str!("../../migrations/0001_initial.sql"))];
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../../migrations/0001_initial.sql"))];
 
 /// Applies what is missing; refuses a database with migrations this version does not know.
 pub(super) async fn run(pool: &SqlitePool, now: UnixMillis) -> Result<(), Error> {
@@ -25,10 +24,14 @@ pub(super) async fn run(pool: &SqlitePool, now: UnixMillis) -> Result<(), Error>
         let version: i64 = row.try_get("version")?;
         let hash: String = row.try_get("sha256")?;
         let Some((_, sql)) = MIGRATIONS.iter().find(|(number, _)| *number == version) else {
-            return Err(Error::Schema(format!("migration {version} is of a newer version")));
+            return Err(Error::Schema(format!(
+                "migration {version} is of a newer version"
+            )));
         };
         if hash != fingerprint(sql) {
-            return Err(Error::Schema(format!("migration {version} is not the one applied")));
+            return Err(Error::Schema(format!(
+                "migration {version} is not the one applied"
+            )));
         }
     }
     for (version, sql) in MIGRATIONS.into_iter().skip(applied.len()) {

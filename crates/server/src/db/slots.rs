@@ -85,7 +85,13 @@ pub(crate) async fn open(
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| if done.rows_affected() == 1 { Opened::Open } else { Opened::Used })
+    .map(|done| {
+        if done.rows_affected() == 1 {
+            Opened::Open
+        } else {
+            Opened::Used
+        }
+    })
 }
 
 /// Ends an open slot; the first outcome stays.

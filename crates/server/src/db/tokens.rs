@@ -26,7 +26,8 @@ pub(crate) struct TokenRow {
 fn from_row(row: &SqliteRow) -> Result<TokenRow, sqlx::Error> {
     let scopes: &str = row.try_get("scopes")?;
     let time = |column: &str| -> Result<Option<UnixMillis>, sqlx::Error> {
-        row.try_get::<Option<i64>, _>(column).map(|at| at.map(UnixMillis))
+        row.try_get::<Option<i64>, _>(column)
+            .map(|at| at.map(UnixMillis))
     };
     Ok(TokenRow {
         id: TokenId::from_bytes(bytes(row, "token_id")?),
@@ -45,7 +46,12 @@ fn from_row(row: &SqliteRow) -> Result<TokenRow, sqlx::Error> {
 }
 
 pub(crate) async fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), sqlx::Error> {
-    let scopes = token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+    let scopes = token
+        .scopes
+        .iter()
+        .map(|scope| scope.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
     sqlx::query(
         "INSERT INTO api_tokens (token_id, environment, token_hash, name, scopes, created_at,
              expires_at)

@@ -20,11 +20,18 @@ pub(crate) struct ChainHead {
 
 impl ChainHead {
     pub(crate) fn start_of(chain: [u8; 16]) -> Self {
-        Self { chain, next: 0, hash: activities::genesis(&chain), stale: false }
+        Self {
+            chain,
+            next: 0,
+            hash: activities::genesis(&chain),
+            stale: false,
+        }
     }
 
     pub(crate) fn last(&self) -> Option<(u64, [u8; 32])> {
-        self.next.checked_sub(1).map(|sequence| (sequence, self.hash))
+        self.next
+            .checked_sub(1)
+            .map(|sequence| (sequence, self.hash))
     }
 }
 
@@ -47,10 +54,20 @@ impl Tx {
         let mut inner = pool.begin_with("BEGIN IMMEDIATE").await?;
         if head.stale {
             let (next, hash) = activities::head_of(&mut inner, &head.chain).await?;
-            *head = ChainHead { next, hash, stale: false, ..head.clone() };
+            *head = ChainHead {
+                next,
+                hash,
+                stale: false,
+                ..head.clone()
+            };
         }
         let provisional = head.clone();
-        Ok(Self { inner, head, provisional, now })
+        Ok(Self {
+            inner,
+            head,
+            provisional,
+            now,
+        })
     }
 
     pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
@@ -64,17 +81,36 @@ impl Tx {
 
     /// Appends to the activity chain, in the transaction of the effect (custody rule 27).
     pub(crate) async fn record(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
-        let ChainHead { chain, next, hash, .. } = self.provisional.clone();
+        let ChainHead {
+            chain, next, hash, ..
+        } = self.provisional.clone();
         let head = entry.hash(&chain, next, self.now, &hash);
-        activities::insert(&mut self.inner, entry, &chain, next, self.now, (&hash, &head)).await?;
+        activities::insert(
+            &mut self.inner,
+            entry,
+            &chain,
+            next,
+            self.now,
+            (&hash, &head),
+        )
+        .await?;
         self.provisional.next = next.saturating_add(1);
         self.provisional.hash = head;
-        Ok(ActivityRef { chain: hex::encode(chain), sequence: next, head: hex::encode(head) })
+        Ok(ActivityRef {
+            chain: hex::encode(chain),
+            sequence: next,
+            head: hex::encode(head),
+        })
     }
 
     /// Makes everything durable.
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let Self { inner, mut head, provisional, .. } = self;
+        let Self {
+            inner,
+            mut head,
+            provisional,
+            ..
+        } = self;
         // Until the commit has answered nobody knows how the chain goes on.
         head.stale = true;
         inner.commit().await?;

@@ -74,10 +74,14 @@ impl WalletRow {
         const NO_REFRESH: &str = "this version cannot refresh, so it is final";
         match state {
             WalletState::Pending => Some("not committed yet: prove and commit it".to_owned()),
-            WalletState::Locked => self.locked.as_ref().map(|why| format!("{why}; {NO_REFRESH}")),
-            WalletState::NeedsCompleteRefresh => {
-                self.refresh_needed.as_ref().map(|why| format!("{why}; {NO_REFRESH}"))
-            }
+            WalletState::Locked => self
+                .locked
+                .as_ref()
+                .map(|why| format!("{why}; {NO_REFRESH}")),
+            WalletState::NeedsCompleteRefresh => self
+                .refresh_needed
+                .as_ref()
+                .map(|why| format!("{why}; {NO_REFRESH}")),
             WalletState::Aborted => Some("its attempt was aborted; there is no key".to_owned()),
             _ => None,
         }
@@ -112,8 +116,8 @@ fn key_type_from(text: &str) -> Result<KeyType, sqlx::Error> {
 fn from_row(row: &SqliteRow) -> Result<WalletRow, sqlx::Error> {
     let state: &str = row.try_get("state")?;
     let proof: &str = row.try_get("proof")?;
-    let bits = u8::try_from(unsigned(row, "custody_origin")?)
-        .map_err(|_| bad_cell("custody_origin"))?;
+    let bits =
+        u8::try_from(unsigned(row, "custody_origin")?).map_err(|_| bad_cell("custody_origin"))?;
     Ok(WalletRow {
         wallet: WalletId::from_bytes(bytes(row, "wallet_id")?),
         chain: text(row, "chain")?,

@@ -53,12 +53,8 @@ pub(crate) async fn serve(
     }
 }
 
-async fn serve_http<S>(
-    limits: &Limits,
-    stream: S,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) where
+async fn serve_http<S>(limits: &Limits, stream: S, router: Router, mut stop: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = builder(limits);

@@ -21,7 +21,11 @@ pub(crate) struct IdleStream<S> {
 
 impl<S> IdleStream<S> {
     pub(crate) fn new(stream: S, first: Duration, idle: Duration) -> Self {
-        Self { stream, idle, deadline: Box::pin(tokio::time::sleep(first)) }
+        Self {
+            stream,
+            idle,
+            deadline: Box::pin(tokio::time::sleep(first)),
+        }
     }
 
     /// After a movement the time starts again; while nothing moves it runs.

@@ -40,7 +40,9 @@ pub(crate) async fn run(
         };
         // A connection beyond the limit is closed at once: better than a queue nobody sees.
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            app.metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+            app.metrics
+                .connections_refused
+                .fetch_add(1, Ordering::Relaxed);
             continue;
         };
         let (app, router) = (Arc::clone(&app), router.clone());
@@ -58,7 +60,10 @@ pub(crate) async fn run(
 
 /// A peer that hung up again is nothing; running out of descriptors needs a pause.
 async fn out_of_files(error: &std::io::Error) {
-    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+    if matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+    ) {
         return;
     }
     tracing::warn!(%error, "accept failed");

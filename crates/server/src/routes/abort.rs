@@ -34,7 +34,9 @@ pub(super) async fn abort(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = call.session(&env, Scope::Create).await?;
-    let wallet = wallet.parse::<WalletId>().map_err(|_| ApiError::not_found("wallet"))?;
+    let wallet = wallet
+        .parse::<WalletId>()
+        .map_err(|_| ApiError::not_found("wallet"))?;
     let attempt = attempt_id(&attempt)?;
     let worker = Arc::clone(&app);
     let reply = app
@@ -99,7 +101,9 @@ pub(super) async fn abort_in(
     }
     let activity = tx.record(&entry).await?;
     if !attempts::abort(tx, environment, attempt, Generation(0), &activity).await? {
-        return Err(ApiError::internal("a staged attempt did not become aborted"));
+        return Err(ApiError::internal(
+            "a staged attempt did not become aborted",
+        ));
     }
     if let Some(owner) = owner {
         wallets::abort(tx, environment, owner).await?;

@@ -23,7 +23,7 @@ pub(super) async fn attempt(
     let mut conn = app.db.read().acquire().await?;
     let row = attempts::by_id(&mut conn, &environment.id, attempt).await?;
     drop(conn);
-    let (wallet, state) =
-        row.map_or((None, AttemptState::Unknown), |row| (row.wallet, row.state));
-    call.reply().ok(&app.attempt_reply(environment, attempt, wallet, state))
+    let (wallet, state) = row.map_or((None, AttemptState::Unknown), |row| (row.wallet, row.state));
+    call.reply()
+        .ok(&app.attempt_reply(environment, attempt, wallet, state))
 }

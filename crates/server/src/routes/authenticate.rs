@@ -19,19 +19,34 @@ pub(super) async fn authenticate(
 ) -> Result<Response, ApiError> {
     let caller = call.authorize(&env, Credential::ApiToken, None).await?;
     let worker = Arc::clone(&app);
-    let jwt = app.to_the_end(async move { session(&worker, &caller).await }).await?;
-    let encoded_jwts = EncodedJwts { jwt: jwt.clone(), minified_jwt: jwt };
-    call.reply().ok(&AuthenticateReply { message: "ok".to_owned(), encoded_jwts })
+    let jwt = app
+        .to_the_end(async move { session(&worker, &caller).await })
+        .await?;
+    let encoded_jwts = EncodedJwts {
+        jwt: jwt.clone(),
+        minified_jwt: jwt,
+    };
+    call.reply().ok(&AuthenticateReply {
+        message: "ok".to_owned(),
+        encoded_jwts,
+    })
 }
 
 async fn session(app: &App, caller: &Caller) -> Result<String, ApiError> {
     let environment = &caller.environment.id;
-    let session = Session { environment: environment.clone(), token: caller.token };
-    let jwt = app.sessions.issue(&session, app.now()).map_err(ApiError::internal)?;
+    let session = Session {
+        environment: environment.clone(),
+        token: caller.token,
+    };
+    let jwt = app
+        .sessions
+        .issue(&session, app.now())
+        .map_err(ApiError::internal)?;
     let actor = caller.actor();
     let mut tx = app.db.begin().await?;
     tokens::touch(&mut tx, environment, caller.token).await?;
-    tx.record(&Entry::new(environment, "session.issued", &actor).request(caller.request)).await?;
+    tx.record(&Entry::new(environment, "session.issued", &actor).request(caller.request))
+        .await?;
     tx.commit().await?;
     Ok(jwt.expose().to_owned())
 }

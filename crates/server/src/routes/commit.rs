@@ -36,7 +36,12 @@ pub(super) async fn commit(
     let reply = app
         .to_the_end(async move {
             let row = wallet_of(&worker, &caller.environment, &wallet).await?;
-            let wanted = Commit { caller, row, attempt, unproven };
+            let wanted = Commit {
+                caller,
+                row,
+                attempt,
+                unproven,
+            };
             commit_attempt(&worker, &wanted, key).await
         })
         .await?;
@@ -80,12 +85,13 @@ async fn commit_attempt(
 }
 
 /// `staged` → `committed` (custody rules 6 and 7).
-async fn commit_staged(
-    app: &App,
-    tx: &mut Tx,
-    wanted: &Commit,
-) -> Result<CommitReply, ApiError> {
-    let Commit { caller, row, attempt, unproven } = wanted;
+async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<CommitReply, ApiError> {
+    let Commit {
+        caller,
+        row,
+        attempt,
+        unproven,
+    } = wanted;
     let environment = &caller.environment.id;
     // Read again under the transaction: a lock may have come in between.
     let row = wallets::by_id(tx.conn(), environment, row.wallet)
@@ -95,14 +101,17 @@ async fn commit_staged(
     let mut proven = true;
     for party in PartyIndex::customers(row.scheme) {
         let of = (row.wallet, *attempt);
-        proven &=
-            proofs::has(tx.conn(), environment, of, *party, ProofOperation::Create).await?;
+        proven &= proofs::has(tx.conn(), environment, of, *party, ProofOperation::Create).await?;
     }
     if !proven && !unproven {
         let message = "not every pair has proven its shares under this attempt";
         return Err(ApiError::new(ErrorCode::ProofMissing, message));
     }
-    let proof = if proven { ProofState::Proven } else { ProofState::Unproven };
+    let proof = if proven {
+        ProofState::Proven
+    } else {
+        ProofState::Unproven
+    };
     let actor = caller.actor();
     let entry = Entry::new(environment, "attempt.committed", &actor)
         .wallet(row.wallet)
@@ -113,10 +122,19 @@ async fn commit_staged(
     let committed = attempts::commit(tx, environment, *attempt, proof, &activity).await?;
     let activated = wallets::activate(tx, environment, row.wallet, proof).await?;
     if !committed || !activated {
-        return Err(ApiError::internal("a staged attempt did not become committed"));
+        return Err(ApiError::internal(
+            "a staged attempt did not become committed",
+        ));
     }
-    app.metrics.wallets_committed.fetch_add(1, Ordering::Relaxed);
-    Ok(CommitReply { state: WalletState::Active, proof, account_address: row.address, activity })
+    app.metrics
+        .wallets_committed
+        .fetch_add(1, Ordering::Relaxed);
+    Ok(CommitReply {
+        state: WalletState::Active,
+        proof,
+        account_address: row.address,
+        activity,
+    })
 }
 
 /// What the first commit was answered with.
@@ -149,7 +167,11 @@ async fn check_key(tx: &mut Tx, wanted: &Commit, key: String) -> Result<(), ApiE
         Some(_) => Ok(()),
         None => {
             let outcome = Some("committed".to_owned());
-            let row = IdempotencyRow { body_hash, attempt: wanted.attempt, outcome };
+            let row = IdempotencyRow {
+                body_hash,
+                attempt: wanted.attempt,
+                outcome,
+            };
             Ok(idempotency::put(tx, &key, &row).await?)
         }
     }

@@ -2,16 +2,14 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use halfkey_core::random::os_rng;
-use halfkey_core::wire::{
-    AttemptState, CeremonyReply, CreateRequest, ErrorCode, Scope,
-};
-use halfkey_core::{AttemptId, ChainName, DerivationPath, Generation, KeyType, WalletId};
 use halfkey_core::crash_point;
+use halfkey_core::random::os_rng;
+use halfkey_core::wire::{AttemptState, CeremonyReply, CreateRequest, ErrorCode, Scope};
+use halfkey_core::{AttemptId, ChainName, DerivationPath, Generation, KeyType, WalletId};
 use halfkey_mpc::KeygenParams;
 use sha2::{Digest as _, Sha256};
 
-use super::abort::{abort_in, Aborted};
+use super::abort::{Aborted, abort_in};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
@@ -53,7 +51,10 @@ async fn open(
     check_parties(&body.ceremony.messages, params.scheme)?;
     let wallet = WalletId::generate(&mut os_rng());
     let about = About {
-        owner: Owner { environment: caller.environment.id.clone(), token: caller.token },
+        owner: Owner {
+            environment: caller.environment.id.clone(),
+            token: caller.token,
+        },
         wallet,
         attempt: params.attempt,
         ceremony: params.ceremony,
@@ -68,11 +69,14 @@ async fn open(
 
 /// What both halves must agree on, from the request.
 fn params_of(caller: &Caller, body: &CreateRequest) -> Result<KeygenParams, ApiError> {
-    let chain = body.chain.parse::<ChainName>().map_err(|_| {
-        ApiError::new(ErrorCode::UnknownChain, "the chain is not one of EVM, SVM")
-    })?;
+    let chain = body
+        .chain
+        .parse::<ChainName>()
+        .map_err(|_| ApiError::new(ErrorCode::UnknownChain, "the chain is not one of EVM, SVM"))?;
     if body.address_type.is_some() {
-        return Err(ApiError::invalid("this chain has one address type: name none"));
+        return Err(ApiError::invalid(
+            "this chain has one address type: name none",
+        ));
     }
     if body.ceremony.generation != Generation(0) {
         let message = "a new wallet starts with generation 0";
@@ -110,7 +114,10 @@ async fn begin(
     match known.map(|row| row.state) {
         None => {}
         Some(AttemptState::Aborted) => {
-            return Err(ApiError::new(ErrorCode::AttemptAborted, "the attempt was aborted"));
+            return Err(ApiError::new(
+                ErrorCode::AttemptAborted,
+                "the attempt was aborted",
+            ));
         }
         Some(_) => {
             let message = "the attempt was made already: begin a new one";
@@ -160,7 +167,11 @@ async fn replace_attempt(
             }
         }
     }
-    let row = IdempotencyRow { body_hash, attempt, outcome: None };
+    let row = IdempotencyRow {
+        body_hash,
+        attempt,
+        outcome: None,
+    };
     idempotency::put(tx, key, &row).await?;
     Ok(replaced)
 }
@@ -179,11 +190,13 @@ async fn already_committed(
     };
     let row = row.ok_or_else(|| ApiError::internal("a committed attempt without its wallet"))?;
     let message = "an earlier call under this idempotency key made the wallet";
-    Ok(ApiError::new(ErrorCode::WalletExists, message).with_payload(serde_json::json!({
-        "accountAddress": row.address,
-        "walletId": row.wallet,
-        "attemptId": attempt,
-    })))
+    Ok(
+        ApiError::new(ErrorCode::WalletExists, message).with_payload(serde_json::json!({
+            "accountAddress": row.address,
+            "walletId": row.wallet,
+            "attemptId": attempt,
+        })),
+    )
 }
 
 /// What the caller wants, without what differs from one attempt to the next.

@@ -16,5 +16,8 @@ pub(super) async fn identity(
 ) -> Result<Response, ApiError> {
     let environment = app.environment(&env)?;
     let public_key = hex::encode(environment.identity.verifying_key().to_bytes());
-    call.reply().ok(&IdentityReply { public_key, restore_epoch: app.restore_epoch })
+    call.reply().ok(&IdentityReply {
+        public_key,
+        restore_epoch: app.restore_epoch,
+    })
 }

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::proof_message::{ProofOperation, proof_message};
-use halfkey_core::wire::{AttemptState, CeremonyReply, ErrorCode, ProveRequest, Scope, WalletState};
+use halfkey_core::wire::{
+    AttemptState, CeremonyReply, ErrorCode, ProveRequest, Scope, WalletState,
+};
 use halfkey_core::{AttemptId, SigningInput};
 use sha2::{Digest as _, Sha256};
 
@@ -60,8 +62,13 @@ async fn open(
     check_generation(&wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
     let environment = &caller.environment.id;
-    let message =
-        proof_message(environment, wallet.wallet, wallet.generation, attempt, body.operation);
+    let message = proof_message(
+        environment,
+        wallet.wallet,
+        wallet.generation,
+        attempt,
+        body.operation,
+    );
     // Ed25519 signs the message itself, never its hash.
     let input = if wallet.key_type.uses_ot() {
         SigningInput::Digest(Sha256::digest(&message).into())
@@ -69,13 +76,25 @@ async fn open(
         SigningInput::Message(message.clone())
     };
     let about = About {
-        owner: Owner { environment: environment.clone(), token: caller.token },
+        owner: Owner {
+            environment: environment.clone(),
+            token: caller.token,
+        },
         wallet: wallet.wallet,
         attempt,
         ceremony: ceremony.ceremony_id,
     };
-    let goal = Goal::Proof { operation: body.operation, message };
-    let context = SignContext { caller, wallet, party, ceremony: ceremony.ceremony_id, goal };
+    let goal = Goal::Proof {
+        operation: body.operation,
+        message,
+    };
+    let context = SignContext {
+        caller,
+        wallet,
+        party,
+        ceremony: ceremony.ceremony_id,
+        goal,
+    };
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |cell| async move {
         sign::start(&worker, Some(&cell), context, input, ceremony.messages).await
@@ -97,15 +116,18 @@ async fn check_attempt(
         .filter(|row| row.wallet == Some(wallet.wallet))
         .ok_or_else(|| ApiError::not_found("attempt"))?;
     match (row.state, operation) {
-        (AttemptState::Aborted, _) => {
-            Err(ApiError::new(ErrorCode::AttemptAborted, "the attempt was aborted"))
-        }
+        (AttemptState::Aborted, _) => Err(ApiError::new(
+            ErrorCode::AttemptAborted,
+            "the attempt was aborted",
+        )),
         (AttemptState::Staged, ProofOperation::Create) => Ok(()),
         (AttemptState::Staged, _) => {
             let message = "the attempt is not committed: prove it for create";
             Err(ApiError::new(ErrorCode::WalletNotActive, message))
         }
         (_, ProofOperation::Prove) if wallet.stored_state == WalletState::Active => Ok(()),
-        _ => Err(ApiError::invalid("the attempt is committed: prove it for prove")),
+        _ => Err(ApiError::invalid(
+            "the attempt is committed: prove it for prove",
+        )),
     }
 }

@@ -19,14 +19,17 @@ pub(super) async fn round(
     call: Call,
 ) -> Result<Response, ApiError> {
     // Which scope is needed was checked when the ceremony was opened by this same token.
-    let caller = call.authorize(&env, Credential::Session, None::<Scope>).await?;
+    let caller = call
+        .authorize(&env, Credential::Session, None::<Scope>)
+        .await?;
     let mut step = [0; 16];
-    hex::decode_to_slice(&reference, &mut step).map_err(|_| {
-        ApiError::new(ErrorCode::CeremonyGone, "that ceremony step never was")
-    })?;
+    hex::decode_to_slice(&reference, &mut step)
+        .map_err(|_| ApiError::new(ErrorCode::CeremonyGone, "that ceremony step never was"))?;
     let decoded = call.decode::<CeremonyRound>().await?;
-    let owner =
-        Owner { environment: caller.environment.id.clone(), token: caller.token };
+    let owner = Owner {
+        environment: caller.environment.id.clone(),
+        token: caller.token,
+    };
     let worker = Arc::clone(&app);
     let messages = decoded.body.messages;
     let reply = app

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_chain::SigningRequest;
+use halfkey_core::SigningInput;
 use halfkey_core::proof_message::{ProofOperation, is_proof_message, proof_message};
 use halfkey_core::wire::{
     CeremonyReply, ErrorCode, Operation, Scope, SignMessageRequest, WalletState,
 };
-use halfkey_core::SigningInput;
 use sha2::{Digest as _, Sha256};
 
 use super::{check_generation, check_unlocked, wallet_of};
@@ -15,8 +15,8 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::ceremony::drive::single_sender;
-use crate::ceremony::running::Stepped;
 use crate::ceremony::rounds;
+use crate::ceremony::running::Stepped;
 use crate::ceremony::sign::{self, Goal, SignContext};
 use crate::ceremony::table::{About, Owner};
 use crate::db::attempts;
@@ -59,16 +59,27 @@ async fn open(
     check_generation(&wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
     let request = decide(app, &caller, &wallet, &body).await?;
-    let goal = Goal::Message { operation: request.operation, summary: request.summary };
+    let goal = Goal::Message {
+        operation: request.operation,
+        summary: request.summary,
+    };
     let about = About {
-        owner: Owner { environment: caller.environment.id.clone(), token: caller.token },
+        owner: Owner {
+            environment: caller.environment.id.clone(),
+            token: caller.token,
+        },
         wallet: wallet.wallet,
         attempt: wallet.attempt,
         ceremony: ceremony.ceremony_id,
     };
     let messages = body.ceremony.messages;
-    let context =
-        SignContext { caller, wallet, party, ceremony: about.ceremony, goal };
+    let context = SignContext {
+        caller,
+        wallet,
+        party,
+        ceremony: about.ceremony,
+        goal,
+    };
     if !context.uses_slot() {
         // Nothing is kept of a one-round signature (custody rule 18).
         return match sign::start(app, None, context, request.input, messages).await? {
@@ -132,8 +143,7 @@ async fn refuse_proof_digest(
     let live = attempts::live_of_wallet(&mut conn, environment, wallet.wallet).await?;
     for (attempt, generation) in live {
         for operation in [ProofOperation::Create, ProofOperation::Prove] {
-            let message =
-                proof_message(environment, wallet.wallet, generation, attempt, operation);
+            let message = proof_message(environment, wallet.wallet, generation, attempt, operation);
             if *digest == <[u8; 32]>::from(Sha256::digest(&message)) {
                 return Err(proof_refused());
             }

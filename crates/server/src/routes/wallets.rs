@@ -22,7 +22,11 @@ pub(super) async fn by_address(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = call.session(&env, Scope::Read).await?;
-    let chain = if address.starts_with("0x") { ChainName::Evm } else { ChainName::Svm };
+    let chain = if address.starts_with("0x") {
+        ChainName::Evm
+    } else {
+        ChainName::Svm
+    };
     let canonical = halfkey_chain::canonical_address(chain, &address)
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let mut conn = app.db.read().acquire().await?;
@@ -38,7 +42,9 @@ pub(super) async fn by_id(
     Path((env, wallet)): Path<(String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.authorize(&env, Credential::Either, Some(Scope::Read)).await?;
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Read))
+        .await?;
     let row = wallet_of(&app, &caller.environment, &wallet).await?;
     call.reply().ok(&WalletReply::new(row.summary()))
 }
@@ -50,13 +56,14 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.authorize(&env, Credential::Either, Some(Scope::Read)).await?;
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Read))
+        .await?;
     let page = Page::from_query(query.as_deref().unwrap_or_default())?;
     let mut conn = app.db.read().acquire().await?;
     // One more than asked for tells whether there is a next page.
     let wanted = page.limit.saturating_add(1);
-    let mut rows =
-        wallets::page(&mut conn, &caller.environment.id, page.after, wanted).await?;
+    let mut rows = wallets::page(&mut conn, &caller.environment.id, page.after, wanted).await?;
     drop(conn);
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
@@ -77,7 +84,10 @@ struct Page {
 
 impl Page {
     fn from_query(query: &str) -> Result<Self, ApiError> {
-        let mut page = Self { after: 0, limit: DEFAULT_PAGE };
+        let mut page = Self {
+            after: 0,
+            limit: DEFAULT_PAGE,
+        };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("cursor", "")) => {}
@@ -108,10 +118,29 @@ mod tests {
     #[test]
     fn from_query_rejects_what_is_no_page() {
         let page = |query| Page::from_query(query).ok();
-        assert_eq!(page(""), Some(Page { after: 0, limit: 50 }));
-        assert_eq!(page("cursor=1f&limit=200"), Some(Page { after: 31, limit: 200 }));
+        assert_eq!(
+            page(""),
+            Some(Page {
+                after: 0,
+                limit: 50
+            })
+        );
+        assert_eq!(
+            page("cursor=1f&limit=200"),
+            Some(Page {
+                after: 31,
+                limit: 200
+            })
+        );
         assert_eq!(page("cursor=&limit=1"), Some(Page { after: 0, limit: 1 }));
-        for bad in ["limit=0", "limit=201", "limit=x", "cursor=-1", "cursor=ffffffffffffffff", "a=1"] {
+        for bad in [
+            "limit=0",
+            "limit=201",
+            "limit=x",
+            "cursor=-1",
+            "cursor=ffffffffffffffff",
+            "a=1",
+        ] {
             assert_eq!(page(bad), None, "{bad}");
         }
     }

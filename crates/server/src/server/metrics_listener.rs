@@ -10,7 +10,9 @@ use crate::app::App;
 
 /// `GET /metrics`, Prometheus text form, and nothing else.
 pub(super) fn router(app: Arc<App>) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(app)
+    Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(app)
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

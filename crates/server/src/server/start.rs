@@ -32,7 +32,10 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
     if matches!(config.tls, Tls::None) && !config.listen.ip().is_loopback() {
         return Err(Error::PlainHttpNotLoopback(config.listen));
     }
-    if let Some(addr) = config.metrics_listen.filter(|addr| !addr.ip().is_loopback()) {
+    if let Some(addr) = config
+        .metrics_listen
+        .filter(|addr| !addr.ip().is_loopback())
+    {
         return Err(Error::MetricsNotLoopback(addr));
     }
     let dir = ProviderDir::new(&config.data_dir);
@@ -150,19 +153,23 @@ async fn load_environments(
         let path = EnvironmentKeys::keyring_path(&home);
         let keyring = Keyring::open(&path, &row.environment, config.passphrase.as_ref())?;
         let clock = Arc::clone(&config.clock);
-        let keys =
-            EnvironmentKeys::new(home, row.environment.clone(), Arc::new(keyring), clock);
+        let keys = EnvironmentKeys::new(home, row.environment.clone(), Arc::new(keyring), clock);
         let secret = keys
             .load(OwnSecret::Identity, Arc::new(DbSink::plain(db.clone())))
             .await?
             .ok_or(Error::NotFound("identity key"))?;
         let identity = identity_from(&secret)?;
         if identity.verifying_key().to_bytes() != row.identity_key {
-            return Err(Error::Caller("the identity key is not the one this database knows"));
+            return Err(Error::Caller(
+                "the identity key is not the one this database knows",
+            ));
         }
         let id = row.environment.clone();
-        let environment =
-            Arc::new(Environment { id: id.clone(), identity, keys });
+        let environment = Arc::new(Environment {
+            id: id.clone(),
+            identity,
+            keys,
+        });
         first.get_or_insert_with(|| Arc::clone(&environment));
         environments.insert(id, environment);
     }
@@ -177,8 +184,11 @@ async fn load_environments(
 }
 
 async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let listener =
-        TcpListener::bind(addr).await.map_err(Error::io(format!("listen on {addr}")))?;
-    let addr = listener.local_addr().map_err(Error::io("read the listening address"))?;
+    let listener = TcpListener::bind(addr)
+        .await
+        .map_err(Error::io(format!("listen on {addr}")))?;
+    let addr = listener
+        .local_addr()
+        .map_err(Error::io("read the listening address"))?;
     Ok((listener, addr))
 }

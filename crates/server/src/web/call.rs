@@ -32,7 +32,11 @@ impl FromRequest<Arc<App>> for Call {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        Ok(Self { app: Arc::clone(app), parts, body })
+        Ok(Self {
+            app: Arc::clone(app),
+            parts,
+            body,
+        })
     }
 }
 
@@ -61,17 +65,24 @@ impl Call {
     ) -> impl Future<Output = Result<Caller, ApiError>> + Send {
         // Not an `async fn`: that would borrow the body too, which cannot be shared.
         let (app, headers, request) = (&self.app, &self.parts.headers, self.request_id());
-        async move { app.authorize(headers, request?, env, credential, scope).await }
+        async move {
+            app.authorize(headers, request?, env, credential, scope)
+                .await
+        }
     }
 
     /// The caller's idempotency key, if there is one.
     pub(crate) fn idempotency_key(&self) -> Result<Option<String>, ApiError> {
         let mut values = self.parts.headers.get_all(IDEMPOTENCY_KEY).iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
         let text = value.to_str().ok().filter(|_| values.next().is_none());
         match text {
             Some(text) if (1..=200).contains(&text.len()) => Ok(Some(text.to_owned())),
-            _ => Err(ApiError::invalid("the idempotency key is 1 to 200 printable characters")),
+            _ => Err(ApiError::invalid(
+                "the idempotency key is 1 to 200 printable characters",
+            )),
         }
     }
 
@@ -84,7 +95,11 @@ impl Call {
         let mut hasher = Sha256::new_with_prefix(self.parts.uri.path());
         hasher.update([0]);
         hasher.update(&bytes);
-        Ok(Decoded { body, digest: hasher.finalize().into(), reply })
+        Ok(Decoded {
+            body,
+            digest: hasher.finalize().into(),
+            reply,
+        })
     }
 
     /// How to reply, for a request without a body.

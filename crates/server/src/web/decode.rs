@@ -56,7 +56,9 @@ pub(super) fn parse<T: DeserializeOwned>(
                 Err(ApiError::invalid("bytes follow the CBOR value"))
             }
         }
-        None => Err(ApiError::invalid("the body is neither application/json nor application/cbor")),
+        None => Err(ApiError::invalid(
+            "the body is neither application/json nor application/cbor",
+        )),
     }
 }
 
@@ -75,9 +77,10 @@ fn cbor_error(error: &ciborium::de::Error<std::io::Error>) -> ApiError {
 /// only what names a field is passed on.
 fn unreadable(what: &str) -> ApiError {
     let named = ["missing field", "duplicate field", "invalid length"];
-    let shown = what.lines().next().filter(|line| {
-        line.len() <= 200 && named.iter().any(|prefix| line.starts_with(prefix))
-    });
+    let shown = what
+        .lines()
+        .next()
+        .filter(|line| line.len() <= 200 && named.iter().any(|prefix| line.starts_with(prefix)));
     match shown {
         Some(line) => ApiError::invalid(format!("the body cannot be read: {line}")),
         None => ApiError::invalid("the body cannot be read"),

@@ -21,7 +21,9 @@ const JSON: &str = "application/json";
 impl Encoding {
     /// Of a request's body: JSON unless it says otherwise; `None` for what is neither.
     pub(crate) fn of_body(headers: &HeaderMap) -> Option<Self> {
-        let Some(value) = headers.get(CONTENT_TYPE) else { return Some(Self::Json) };
+        let Some(value) = headers.get(CONTENT_TYPE) else {
+            return Some(Self::Json);
+        };
         let media_type = value.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case(JSON) {
             Some(Self::Json)
@@ -60,7 +62,9 @@ impl Encoding {
         };
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         Ok(response)
     }
 }

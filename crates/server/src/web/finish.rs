@@ -89,7 +89,9 @@ fn with_error_body(response: Response, id: RequestId, encoding: Encoding) -> Res
         }
     }
     if let Some(secs) = error.retry_after_secs {
-        rendered.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+        rendered
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(secs));
     }
     rendered
 }
@@ -98,9 +100,10 @@ fn with_error_body(response: Response, id: RequestId, encoding: Encoding) -> Res
 fn of_router(status: StatusCode) -> ApiError {
     let (code, message) = match status {
         StatusCode::NOT_FOUND => (ErrorCode::NotFound, "no such route"),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            (ErrorCode::InvalidRequest, "the route does not take this method")
-        }
+        StatusCode::METHOD_NOT_ALLOWED => (
+            ErrorCode::InvalidRequest,
+            "the route does not take this method",
+        ),
         StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "the body is too large"),
         status if status.is_client_error() => {
             (ErrorCode::InvalidRequest, "the request cannot be read")
@@ -111,7 +114,10 @@ fn of_router(status: StatusCode) -> ApiError {
 }
 
 fn log(error: &ApiError, id: RequestId) {
-    let (code, cause) = (error.code.as_str(), error.cause.as_deref().unwrap_or_default());
+    let (code, cause) = (
+        error.code.as_str(),
+        error.cause.as_deref().unwrap_or_default(),
+    );
     match error.fault() {
         Fault::Bug => {
             tracing::error!(request_id = %id, code, message = %error.message, cause, "bug");

@@ -11,7 +11,13 @@ use crate::slots::database;
 use crate::world::World;
 
 async fn report(world: &World, anchor: Option<&ActivityRef>) -> Report {
-    verify(world.home.path(), anchor, Arc::clone(&world.clock) as Arc<_>).await.unwrap()
+    verify(
+        world.home.path(),
+        anchor,
+        Arc::clone(&world.clock) as Arc<_>,
+    )
+    .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,17 +26,12 @@ async fn every_effect_has_its_entry_and_the_chains_verify() {
     let wallet = create(&world, EVM).await;
     sign(&world, &wallet, &wallet.shares[0], b"x").await;
     world.restart().await;
-    let rows = sqlx::query("SELECT kind FROM activities WHERE wallet_id = ? ORDER BY rowid")
-        .bind(wallet.id.as_bytes().as_slice());
-    // The table has no rowid: order by time of writing is by chain and number.
-    drop(rows);
-    let rows = sqlx::query(
-        "SELECT kind FROM activities WHERE wallet_id = ? ORDER BY chain, sequence",
-    )
-    .bind(wallet.id.as_bytes().as_slice())
-    .fetch_all(&mut database(&world).await)
-    .await
-    .unwrap();
+    let rows =
+        sqlx::query("SELECT kind FROM activities WHERE wallet_id = ? ORDER BY chain, sequence")
+            .bind(wallet.id.as_bytes().as_slice())
+            .fetch_all(&mut database(&world).await)
+            .await
+            .unwrap();
     let kinds: Vec<String> = rows.iter().map(|row| row.get("kind")).collect();
     let expected = [
         "share.seal",
@@ -72,14 +73,24 @@ async fn a_signature_costs_two_commits() {
 async fn tampering_is_found() {
     let mut world = World::start().await;
     let wallet = keygen(&world, SVM).await;
-    let anchor = commit(&world, &wallet, true).await.ok::<CommitReply>().activity;
+    let anchor = commit(&world, &wallet, true)
+        .await
+        .ok::<CommitReply>()
+        .activity;
     let proven = report(&world, Some(&anchor)).await;
-    assert!(proven.tail_proven && proven.problems.is_empty(), "{proven:?}");
+    assert!(
+        proven.tail_proven && proven.problems.is_empty(),
+        "{proven:?}"
+    );
     world.down().await;
     let mut conn = database(&world).await;
-    let refused = sqlx::query("UPDATE activities SET kind = 'x'").execute(&mut conn).await;
+    let refused = sqlx::query("UPDATE activities SET kind = 'x'")
+        .execute(&mut conn)
+        .await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));
-    let refused = sqlx::query("DELETE FROM activities").execute(&mut conn).await;
+    let refused = sqlx::query("DELETE FROM activities")
+        .execute(&mut conn)
+        .await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));
 
     // Whoever owns the file can drop the triggers, but not make the hashes fit.
@@ -92,13 +103,33 @@ async fn tampering_is_found() {
     let chain = hex::decode(&anchor.chain).unwrap();
     let sequence = i64::try_from(anchor.sequence).unwrap();
     for (sql, found) in [
-        ("UPDATE activities SET actor = 'x' WHERE chain = ? AND sequence = ? - 1", "changed"),
-        ("DELETE FROM activities WHERE chain = ? AND sequence = ? - 2", "broken"),
-        ("DELETE FROM activities WHERE chain = ? AND sequence >= ?", "anchor"),
+        (
+            "UPDATE activities SET actor = 'x' WHERE chain = ? AND sequence = ? - 1",
+            "changed",
+        ),
+        (
+            "DELETE FROM activities WHERE chain = ? AND sequence = ? - 2",
+            "broken",
+        ),
+        (
+            "DELETE FROM activities WHERE chain = ? AND sequence >= ?",
+            "anchor",
+        ),
     ] {
-        let done = sqlx::query(sql).bind(&chain).bind(sequence).execute(&mut conn).await.unwrap();
+        let done = sqlx::query(sql)
+            .bind(&chain)
+            .bind(sequence)
+            .execute(&mut conn)
+            .await
+            .unwrap();
         assert!(done.rows_affected() > 0);
         let report = report(&world, Some(&anchor)).await;
-        assert!(report.problems.iter().any(|problem| problem.contains(found)), "{report:?}");
+        assert!(
+            report
+                .problems
+                .iter()
+                .any(|problem| problem.contains(found)),
+            "{report:?}"
+        );
     }
 }

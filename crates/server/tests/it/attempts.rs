@@ -2,8 +2,8 @@
 
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{
-    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, ProveRequest,
-    WalletReply, WalletState,
+    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, ProveRequest, WalletReply,
+    WalletState,
 };
 use halfkey_core::{AttemptId, Signature};
 
@@ -17,17 +17,27 @@ use crate::world::World;
 async fn commit_is_repeatable_and_beats_a_later_abort() {
     let world = World::start().await;
     let wallet = keygen(&world, SVM).await;
-    commit(&world, &wallet, false).await.refused(409, "proof_missing");
+    commit(&world, &wallet, false)
+        .await
+        .refused(409, "proof_missing");
     prove(&world, &wallet, &wallet.shares[0], ProofOperation::Create).await;
     let first: CommitReply = commit(&world, &wallet, false).await.ok();
     let again: CommitReply = commit(&world, &wallet, false).await.ok();
     assert_eq!(first, again);
-    let abort: AbortReply =
-        world.post(&attempt_path(&world, &wallet, "abort"), &()).await.ok();
+    let abort: AbortReply = world
+        .post(&attempt_path(&world, &wallet, "abort"), &())
+        .await
+        .ok();
     assert_eq!(abort.attempt.state, AttemptState::Committed);
     assert_eq!(abort.activity, first.activity);
     let (_, request) = sign_request(&wallet.shares[0], b"still signs");
-    assert_eq!(world.post(&sign_path(&world, &wallet), &request).await.status, 200);
+    assert_eq!(
+        world
+            .post(&sign_path(&world, &wallet), &request)
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,12 +51,25 @@ async fn abort_is_a_tombstone_that_beats_a_later_commit() {
     let again: AbortReply = world.post(&path, &()).await.ok();
     assert_eq!(first, again);
     world.restart().await;
-    commit(&world, &wallet, false).await.refused(409, "attempt_aborted");
-    commit(&world, &wallet, true).await.refused(409, "attempt_aborted");
+    commit(&world, &wallet, false)
+        .await
+        .refused(409, "attempt_aborted");
+    commit(&world, &wallet, true)
+        .await
+        .refused(409, "attempt_aborted");
     let (_, input) = proof_input(&wallet.shares[0], ProofOperation::Create);
-    let signing = Signing::new(&wallet.shares[0], halfkey_core::wire::Operation::Proof, input);
-    let request = ProveRequest { operation: ProofOperation::Create, ceremony: signing.open };
-    let answer = world.post(&attempt_path(&world, &wallet, "prove"), &request).await;
+    let signing = Signing::new(
+        &wallet.shares[0],
+        halfkey_core::wire::Operation::Proof,
+        input,
+    );
+    let request = ProveRequest {
+        operation: ProofOperation::Create,
+        ceremony: signing.open,
+    };
+    let answer = world
+        .post(&attempt_path(&world, &wallet, "prove"), &request)
+        .await;
     answer.refused(409, "attempt_aborted");
     let (_, request) = sign_request(&wallet.shares[0], b"x");
     let answer = world.post(&sign_path(&world, &wallet), &request).await;
@@ -62,20 +85,31 @@ async fn abort_is_a_tombstone_that_beats_a_later_commit() {
 async fn abort_before_the_last_round_keeps_the_wallet_from_being_staged() {
     let world = World::start().await;
     let mut creating = Creating::new(&world, SVM);
-    let opened: CeremonyReply =
-        world.post(&world.sdk("/create"), &creating.request).await.ok();
+    let opened: CeremonyReply = world
+        .post(&world.sdk("/create"), &creating.request)
+        .await
+        .ok();
     let attempt = creating.request.ceremony.attempt_id;
     let wallet = "00000000-0000-4000-8000-000000000000";
     let abort = world.sdk(&format!("/{wallet}/attempts/{attempt}/abort"));
     let reply: AbortReply = world.post(&abort, &()).await.ok();
     assert_eq!(reply.attempt.state, AttemptState::Aborted);
     let round = creating.answer(&opened, &mut Vec::new());
-    world.post(&step(&opened), &round).await.refused(409, "ceremony_gone");
+    world
+        .post(&step(&opened), &round)
+        .await
+        .refused(409, "ceremony_gone");
     // Nor can a new keygen bring the attempt back.
     let again = Creating::with_attempt(&world, SVM, attempt).request;
-    world.post(&world.sdk("/create"), &again).await.refused(409, "attempt_aborted");
+    world
+        .post(&world.sdk("/create"), &again)
+        .await
+        .refused(409, "attempt_aborted");
     let path = world.sdk(&format!("/attempts/{attempt}"));
-    assert_eq!(world.get(&path).await.ok::<AttemptReply>().state, AttemptState::Aborted);
+    assert_eq!(
+        world.get(&path).await.ok::<AttemptReply>().state,
+        AttemptState::Aborted
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +130,10 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
     let begin = |operation, signed| {
         let (_, input) = proof_input(share, signed);
         let signing = Signing::new(share, halfkey_core::wire::Operation::Proof, input);
-        let request = ProveRequest { operation, ceremony: signing.open.clone() };
+        let request = ProveRequest {
+            operation,
+            ceremony: signing.open.clone(),
+        };
         (signing, request)
     };
 
@@ -104,10 +141,17 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
     let (mut signing, request) = begin(ProofOperation::Create, ProofOperation::Create);
     let opened: CeremonyReply = world.post(&path, &request).await.ok();
     let mut round = last_round(&mut signing, share, &opened);
-    let Some(Signature::Ed25519(_)) = signing.signature else { panic!("no signature") };
+    let Some(Signature::Ed25519(_)) = signing.signature else {
+        panic!("no signature")
+    };
     round.messages[0].body.0[40] ^= 1;
-    world.post(&step(&opened), &round).await.refused(422, "ceremony_refused");
-    commit(&world, &wallet, false).await.refused(409, "proof_missing");
+    world
+        .post(&step(&opened), &round)
+        .await
+        .refused(422, "ceremony_refused");
+    commit(&world, &wallet, false)
+        .await
+        .refused(409, "proof_missing");
 
     // The wrong length, and no message at all.
     for length in [0, 63, 65] {
@@ -115,28 +159,48 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
         let opened: CeremonyReply = world.post(&path, &request).await.ok();
         let mut round = last_round(&mut signing, share, &opened);
         round.messages[0].body.0.resize(length, 0);
-        world.post(&step(&opened), &round).await.refused(422, "ceremony_refused");
+        world
+            .post(&step(&opened), &round)
+            .await
+            .refused(422, "ceremony_refused");
     }
-    commit(&world, &wallet, false).await.refused(409, "proof_missing");
+    commit(&world, &wallet, false)
+        .await
+        .refused(409, "proof_missing");
 
     // Prove is for committed attempts, create for staged ones.
     let (_, request) = begin(ProofOperation::Prove, ProofOperation::Prove);
-    world.post(&path, &request).await.refused(409, "wallet_not_active");
+    world
+        .post(&path, &request)
+        .await
+        .refused(409, "wallet_not_active");
     prove(&world, &wallet, share, ProofOperation::Create).await;
     commit(&world, &wallet, false).await.ok::<CommitReply>();
     let (_, request) = begin(ProofOperation::Create, ProofOperation::Create);
-    world.post(&path, &request).await.refused(400, "invalid_request");
+    world
+        .post(&path, &request)
+        .await
+        .refused(400, "invalid_request");
 
     // Somebody else's attempt.
     let other = create(&world, SVM).await;
     let crossed = world.sdk(&format!("/{}/attempts/{}/prove", wallet.id, other.attempt));
     let (_, mut request) = begin(ProofOperation::Prove, ProofOperation::Prove);
     request.ceremony.attempt_id = other.attempt;
-    world.post(&crossed, &request).await.refused(404, "not_found");
+    world
+        .post(&crossed, &request)
+        .await
+        .refused(404, "not_found");
     request.ceremony.attempt_id = AttemptId::from_bytes([9; 16]);
-    world.post(&path, &request).await.refused(400, "invalid_request");
+    world
+        .post(&path, &request)
+        .await
+        .refused(400, "invalid_request");
     let commit = world.sdk(&format!("/{}/attempts/{}/commit", wallet.id, other.attempt));
-    world.post(&commit, &serde_json::json!({})).await.refused(404, "not_found");
+    world
+        .post(&commit, &serde_json::json!({}))
+        .await
+        .refused(404, "not_found");
     let abort = world.sdk(&format!("/{}/attempts/{}/abort", wallet.id, other.attempt));
     world.post(&abort, &()).await.refused(404, "not_found");
 }

@@ -28,11 +28,22 @@ async fn authenticate_rejects_what_is_no_live_token() {
     let last = slipped.pop().unwrap();
     slipped.push(if last == '0' { '1' } else { '0' });
     let long = format!("hk_{}", "0".repeat(9000));
-    for bad in ["", "hk_", "x", &slipped, &world.jwt, &world.token.to_uppercase(), &long] {
+    for bad in [
+        "",
+        "hk_",
+        "x",
+        &slipped,
+        &world.jwt,
+        &world.token.to_uppercase(),
+        &long,
+    ] {
         let refused = world.send(Method::POST, &path, bad, None::<&()>).await;
         refused.refused(401, "unauthenticated");
     }
-    let request = world.http.post(world.url(&path)).header("authorization", "Basic eA==");
+    let request = world
+        .http
+        .post(world.url(&path))
+        .header("authorization", "Basic eA==");
     answer(request).await.refused(401, "unauthenticated");
     let doubled = world
         .http
@@ -47,29 +58,51 @@ async fn expired_and_revoked_tokens_end_with_their_sessions() {
     let world = World::start().await;
     let expires = world.clock.now().saturating_add_millis(60_000);
     let short = world.new_token(&Scope::DEFAULT, Some(expires)).await;
-    let doomed = world.new_token(&Scope::DEFAULT, None).await;
-    let (short_jwt, doomed_jwt) =
-        (world.authenticate(&short).await, world.authenticate(&doomed).await);
+    let doomed_token = world.new_token(&Scope::DEFAULT, None).await;
+    let (short_jwt, doomed_jwt) = (
+        world.authenticate(&short).await,
+        world.authenticate(&doomed_token).await,
+    );
     let get = |jwt: String| {
         let world = &world;
-        async move { world.send(Method::GET, &list(world), &jwt, None::<&()>).await }
+        async move {
+            world
+                .send(Method::GET, &list(world), &jwt, None::<&()>)
+                .await
+        }
     };
     assert_eq!(get(short_jwt.clone()).await.status, 200);
     assert_eq!(get(doomed_jwt.clone()).await.status, 200);
 
     let clock = || Arc::clone(&world.clock) as Arc<_>;
-    let all = tokens::list(world.home.path(), None, clock()).await.unwrap();
+    let all = tokens::list(world.home.path(), None, clock())
+        .await
+        .unwrap();
     assert_eq!(all.len(), 3);
-    let doomed_id = all[2].id;
-    assert!(all[2].last_used_at.is_some());
-    tokens::revoke(world.home.path(), None, doomed_id, clock()).await.unwrap();
+    let doomed = all
+        .iter()
+        .find(|token| token.name == "test" && token.expires_at.is_none());
+    let doomed = doomed.unwrap();
+    assert!(doomed.last_used_at.is_some());
+    tokens::revoke(world.home.path(), None, doomed.id, clock())
+        .await
+        .unwrap();
     get(doomed_jwt).await.refused(401, "unauthenticated");
-    let again = world.send(Method::POST, &authenticate(&world), &doomed, None::<&()>).await;
+    let again = world
+        .send(
+            Method::POST,
+            &authenticate(&world),
+            &doomed_token,
+            None::<&()>,
+        )
+        .await;
     again.refused(401, "unauthenticated");
 
     world.clock.advance(Duration::from_secs(60));
     get(short_jwt).await.refused(401, "token_expired");
-    let again = world.send(Method::POST, &authenticate(&world), &short, None::<&()>).await;
+    let again = world
+        .send(Method::POST, &authenticate(&world), &short, None::<&()>)
+        .await;
     again.refused(401, "token_expired");
     assert_eq!(get(world.jwt.clone()).await.status, 200);
     world.clock.advance(Duration::from_secs(600));
@@ -83,20 +116,48 @@ async fn every_route_asks_for_its_scope() {
     let attempt = "000102030405060708090a0b0c0d0e0f";
     let routes = [
         (Scope::Create, Method::POST, world.sdk("/create")),
-        (Scope::Create, Method::POST, world.sdk(&format!("/{wallet}/attempts/{attempt}/prove"))),
-        (Scope::Create, Method::POST, world.sdk(&format!("/{wallet}/attempts/{attempt}/commit"))),
-        (Scope::Create, Method::POST, world.sdk(&format!("/{wallet}/attempts/{attempt}/abort"))),
-        (Scope::Sign, Method::POST, world.sdk(&format!("/{wallet}/signMessage"))),
-        (Scope::Read, Method::GET, world.sdk(&format!("/attempts/{attempt}"))),
+        (
+            Scope::Create,
+            Method::POST,
+            world.sdk(&format!("/{wallet}/attempts/{attempt}/prove")),
+        ),
+        (
+            Scope::Create,
+            Method::POST,
+            world.sdk(&format!("/{wallet}/attempts/{attempt}/commit")),
+        ),
+        (
+            Scope::Create,
+            Method::POST,
+            world.sdk(&format!("/{wallet}/attempts/{attempt}/abort")),
+        ),
+        (
+            Scope::Sign,
+            Method::POST,
+            world.sdk(&format!("/{wallet}/signMessage")),
+        ),
+        (
+            Scope::Read,
+            Method::GET,
+            world.sdk(&format!("/attempts/{attempt}")),
+        ),
         (Scope::Read, Method::GET, world.sdk("/byWalletAddress/0x00")),
         (Scope::Read, Method::GET, list(&world)),
     ];
     for (scope, method, path) in routes {
-        let others: Vec<_> =
-            Scope::DEFAULT.into_iter().filter(|other| *other != scope).collect();
-        let jwt = world.authenticate(&world.new_token(&others, None).await).await;
+        let others: Vec<_> = Scope::DEFAULT
+            .into_iter()
+            .filter(|other| *other != scope)
+            .collect();
+        let jwt = world
+            .authenticate(&world.new_token(&others, None).await)
+            .await;
         let refused = world.send(method, &path, &jwt, Some(&json!({}))).await;
-        assert_eq!((refused.status, refused.code().as_str()), (403, "scope_missing"), "{path}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (403, "scope_missing"),
+            "{path}"
+        );
     }
 }
 
@@ -111,7 +172,11 @@ impl Forge {
     fn of(jwt: &str) -> Self {
         let parts: Vec<_> = jwt.split('.').collect();
         let json = |part: &str| serde_json::from_slice(&B64.decode(part).unwrap()).unwrap();
-        Self { header: json(parts[0]), claims: json(parts[1]), signature: parts[2].to_owned() }
+        Self {
+            header: json(parts[0]),
+            claims: json(parts[1]),
+            signature: parts[2].to_owned(),
+        }
     }
 
     fn with(&self, header: &Value, claims: &str) -> String {
@@ -158,17 +223,32 @@ fn forgeries(jwt: &str, identity: &str) -> Vec<(&'static str, String)> {
         ("alg none with signature", header_with("alg", json!("none"))),
         ("alg RS256", header_with("alg", json!("RS256"))),
         ("alg EdDSA", header_with("alg", json!("EdDSA"))),
-        ("alg HS512 by empty key", forge.signed(Algorithm::HS512, b"", &claims)),
-        ("HS256 by empty key", forge.signed(Algorithm::HS256, b"", &claims)),
-        ("HS256 by the public key", forge.signed(Algorithm::HS256, identity.as_bytes(), &claims)),
+        (
+            "alg HS512 by empty key",
+            forge.signed(Algorithm::HS512, b"", &claims),
+        ),
+        (
+            "HS256 by empty key",
+            forge.signed(Algorithm::HS256, b"", &claims),
+        ),
+        (
+            "HS256 by the public key",
+            forge.signed(Algorithm::HS256, identity.as_bytes(), &claims),
+        ),
         (
             "HS256 by the public key's bytes",
             forge.signed(Algorithm::HS256, &hex::decode(identity).unwrap(), &claims),
         ),
-        ("kid path", header_with("kid", json!("../../../../dev/null"))),
+        (
+            "kid path",
+            header_with("kid", json!("../../../../dev/null")),
+        ),
         ("kid injection", header_with("kid", json!("' OR 1=1 --"))),
         ("jku", header_with("jku", json!("http://127.0.0.1/keys"))),
-        ("jwk", header_with("jwk", json!({ "kty": "oct", "k": "AA" }))),
+        (
+            "jwk",
+            header_with("jwk", json!({ "kty": "oct", "k": "AA" })),
+        ),
         ("crit", header_with("crit", json!(["b64"]))),
         ("typ", header_with("typ", json!("at+jwt"))),
         ("exp later", changed("exp", json!(far))),
@@ -185,7 +265,10 @@ fn forgeries(jwt: &str, identity: &str) -> Vec<(&'static str, String)> {
         ("aud other", changed("aud", json!("other"))),
         ("sub other", changed("sub", json!("00".repeat(16)))),
         ("nbf added", changed("nbf", json!(far))),
-        ("doubled claim", forge.with(header, &text.replacen('{', "{\"exp\":9999999999,", 1))),
+        (
+            "doubled claim",
+            forge.with(header, &text.replacen('{', "{\"exp\":9999999999,", 1)),
+        ),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("signature cut", jwt[..jwt.len() - 2].to_owned()),
         ("signature padded", format!("{jwt}==")),
@@ -193,7 +276,10 @@ fn forgeries(jwt: &str, identity: &str) -> Vec<(&'static str, String)> {
         ("two parts", format!("{}.{}", parts[0], parts[1])),
         ("no base64", "a.b.c".to_owned()),
         ("only dots", "..".to_owned()),
-        ("long", format!("{}.{}.{}", parts[0], "A".repeat(16_000), parts[2])),
+        (
+            "long",
+            format!("{}.{}.{}", parts[0], "A".repeat(16_000), parts[2]),
+        ),
     ]
 }
 
@@ -205,7 +291,9 @@ async fn forged_sessions_are_refused_in_one_shape() {
     assert!(forgeries.len() >= 30);
     for (name, forged) in forgeries {
         assert_ne!(forged, world.jwt, "{name}");
-        let refused = world.send(Method::GET, &list(&world), &forged, None::<&()>).await;
+        let refused = world
+            .send(Method::GET, &list(&world), &forged, None::<&()>)
+            .await;
         assert_eq!(refused.status, 401, "{name}");
         let mut body = refused.json();
         body["requestId"] = json!("");
@@ -221,9 +309,13 @@ async fn forged_sessions_are_refused_in_one_shape() {
 async fn sdk_routes_take_sessions_only() {
     let world = World::start().await;
     let path = world.sdk("/attempts/000102030405060708090a0b0c0d0e0f");
-    let refused = world.send(Method::GET, &path, &world.token, None::<&()>).await;
+    let refused = world
+        .send(Method::GET, &path, &world.token, None::<&()>)
+        .await;
     refused.refused(401, "unauthenticated");
-    let listed = world.send(Method::GET, &list(&world), &world.token, None::<&()>).await;
+    let listed = world
+        .send(Method::GET, &list(&world), &world.token, None::<&()>)
+        .await;
     assert_eq!(listed.status, 200);
 }
 

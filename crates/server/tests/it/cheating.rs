@@ -1,18 +1,35 @@
 //! Proven cheating locks the wallet, durably and before the answer (custody rules 13 and 14).
 
+use std::sync::Arc;
+
+use halfkey_core::SigningInput;
+use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyReply, Operation, SignMessageRequest, WalletReply, WalletState};
-use halfkey_mpc::simulate::Cheat;
+use halfkey_mpc::KeyShare;
+use halfkey_mpc::simulate::{Cheat, CheatingSign};
 
 use crate::customer::{
-    EVM, Signing, Wallet, create, message_of, sign_path, sign_request, step,
+    EVM, Signing, Wallet, create, message_of, sign_params, sign_path, sign_request, step,
 };
 use crate::world::{Answer, World};
+
+fn cheating(
+    share: &Arc<KeyShare>,
+    operation: Operation,
+    input: SigningInput,
+    how: Cheat,
+) -> Signing {
+    let params = sign_params(operation, input);
+    let ceremony = params.ceremony;
+    let sign = CheatingSign::initiator(Arc::clone(share), params, os_rng(), how).unwrap();
+    Signing::begin(share, ceremony, Box::new(sign))
+}
 
 /// Runs a signature that cheats in the given way; returns the answer to the cheating message.
 async fn cheat(world: &World, wallet: &Wallet, how: Cheat) -> Answer {
     let share = &wallet.shares[0];
     let (message, input, operation) = message_of(share, b"x");
-    let mut signing = Signing::cheating(share, operation, input, how);
+    let mut signing = cheating(share, operation, input, how);
     let ceremony = signing.open.clone();
     let request = SignMessageRequest { message, is_formatted: false, context: None, ceremony };
     let opened = world.post(&sign_path(world, wallet), &request).await;
@@ -94,7 +111,7 @@ async fn cheating_in_a_proof_keeps_the_wallet_from_ever_being_committed() {
     let share = &wallet.shares[0];
     let (_, input) = proof_input(share, ProofOperation::Create);
     let mut signing =
-        Signing::cheating(share, Operation::Proof, input, Cheat::Multiplication);
+        cheating(share, Operation::Proof, input, Cheat::Multiplication);
     let request =
         ProveRequest { operation: ProofOperation::Create, ceremony: signing.open.clone() };
     let opened: CeremonyReply =

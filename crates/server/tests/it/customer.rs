@@ -12,7 +12,6 @@ use halfkey_core::{
     AttemptId, CeremonyId, ChainName, Generation, KeyType, PartyIndex, ShareSetId, Signature,
     SigningInput, ThresholdSignatureScheme, Variant, WalletId,
 };
-use halfkey_mpc::simulate::{Cheat, CheatingSign};
 use halfkey_mpc::{Action, Ceremony, KeyShare, Keygen, KeygenParams, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
@@ -20,36 +19,41 @@ use crate::world::{Answer, World};
 
 /// Which kind of wallet.
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    pub chain: ChainName,
-    pub scheme: ThresholdSignatureScheme,
-    pub variant: Variant,
+pub(crate) struct Kind {
+    pub(crate) chain: ChainName,
+    pub(crate) scheme: ThresholdSignatureScheme,
+    pub(crate) variant: Variant,
 }
 
-pub const SVM: Kind = Kind {
+pub(crate) const SVM: Kind = Kind {
     chain: ChainName::Svm,
     scheme: ThresholdSignatureScheme::TwoOfTwo,
     variant: Variant::Ed25519Standard,
 };
-pub const EVM: Kind = Kind { chain: ChainName::Evm, ..SVM };
+pub(crate) const EVM: Kind = Kind {
+    chain: ChainName::Evm,
+    ..SVM
+};
 
 /// A wallet's customer half.
 #[derive(Debug)]
-pub struct Wallet {
-    pub id: WalletId,
-    pub attempt: AttemptId,
-    pub address: String,
-    pub shares: Vec<Arc<KeyShare>>,
+pub(crate) struct Wallet {
+    pub(crate) id: WalletId,
+    pub(crate) attempt: AttemptId,
+    pub(crate) address: String,
+    pub(crate) shares: Vec<Arc<KeyShare>>,
 }
 
 /// A keygen between its requests.
-pub struct Creating {
-    pub parties: Vec<(PartyIndex, Keygen)>,
-    pub request: CreateRequest,
+pub(crate) struct Creating {
+    pub(crate) parties: Vec<(PartyIndex, Keygen)>,
+    pub(crate) request: CreateRequest,
 }
 
 /// Everything this ceremony wants to send now.
-pub fn outgoing<T>(ceremony: &mut dyn Ceremony<Output = T>) -> (Vec<CeremonyMessage>, Option<T>) {
+pub(crate) fn outgoing<T>(
+    ceremony: &mut dyn Ceremony<Output = T>,
+) -> (Vec<CeremonyMessage>, Option<T>) {
     let mut messages = Vec::new();
     loop {
         match ceremony.poll() {
@@ -63,11 +67,11 @@ pub fn outgoing<T>(ceremony: &mut dyn Ceremony<Output = T>) -> (Vec<CeremonyMess
 
 impl Creating {
     /// Starts every customer party; what they tell each other stays here (custody rule 1).
-    pub fn new(world: &World, kind: Kind) -> Self {
+    pub(crate) fn new(world: &World, kind: Kind) -> Self {
         Self::with_attempt(world, kind, AttemptId::generate(&mut os_rng()))
     }
 
-    pub fn with_attempt(world: &World, kind: Kind, attempt: AttemptId) -> Self {
+    pub(crate) fn with_attempt(world: &World, kind: Kind, attempt: AttemptId) -> Self {
         let params = KeygenParams {
             environment: world.environment.clone(),
             chain: kind.chain,
@@ -144,12 +148,18 @@ impl Creating {
     }
 
     /// Takes the provider's reply; returns the next round's messages.
-    pub fn answer(&mut self, reply: &CeremonyReply, done: &mut Vec<KeyShare>) -> CeremonyRound {
+    pub(crate) fn answer(
+        &mut self,
+        reply: &CeremonyReply,
+        done: &mut Vec<KeyShare>,
+    ) -> CeremonyRound {
         self.deliver(&reply.messages);
-        CeremonyRound { messages: self.collect(done) }
+        CeremonyRound {
+            messages: self.collect(done),
+        }
     }
 
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         last: &CeremonyReply,
         mut done: Vec<KeyShare>,
@@ -169,15 +179,18 @@ impl Creating {
 }
 
 /// The path of a step as a reply names it.
-pub fn step(reply: &CeremonyReply) -> String {
+pub(crate) fn step(reply: &CeremonyReply) -> String {
     format!("/{}", reply.next.as_ref().unwrap())
 }
 
 /// Keygen up to a pending wallet.
-pub async fn keygen(world: &World, kind: Kind) -> Wallet {
+pub(crate) async fn keygen(world: &World, kind: Kind) -> Wallet {
     let mut creating = Creating::new(world, kind);
     let mut done = Vec::new();
-    let opened: CeremonyReply = world.post(&world.sdk("/create"), &creating.request).await.ok();
+    let opened: CeremonyReply = world
+        .post(&world.sdk("/create"), &creating.request)
+        .await
+        .ok();
     let round = creating.answer(&opened, &mut done);
     let last: CeremonyReply = world.post(&step(&opened), &round).await.ok();
     assert_eq!(last.next, None);
@@ -185,7 +198,7 @@ pub async fn keygen(world: &World, kind: Kind) -> Wallet {
 }
 
 /// Keygen, a proof per pair, commit.
-pub async fn create(world: &World, kind: Kind) -> Wallet {
+pub(crate) async fn create(world: &World, kind: Kind) -> Wallet {
     let wallet = keygen(world, kind).await;
     for share in &wallet.shares {
         prove(world, &wallet, share, ProofOperation::Create).await;
@@ -195,42 +208,39 @@ pub async fn create(world: &World, kind: Kind) -> Wallet {
     wallet
 }
 
-pub fn attempt_path(world: &World, wallet: &Wallet, what: &str) -> String {
-    world.sdk(&format!("/{}/attempts/{}/{what}", wallet.id, wallet.attempt))
+pub(crate) fn attempt_path(world: &World, wallet: &Wallet, what: &str) -> String {
+    world.sdk(&format!(
+        "/{}/attempts/{}/{what}",
+        wallet.id, wallet.attempt
+    ))
 }
 
-pub async fn commit(world: &World, wallet: &Wallet, unproven: bool) -> Answer {
-    world.post(&attempt_path(world, wallet, "commit"), &CommitRequest { unproven }).await
+pub(crate) async fn commit(world: &World, wallet: &Wallet, unproven: bool) -> Answer {
+    world
+        .post(
+            &attempt_path(world, wallet, "commit"),
+            &CommitRequest { unproven },
+        )
+        .await
 }
 
 /// A signature being made by the customer.
-pub struct Signing {
-    pub sign: Box<dyn Ceremony<Output = Option<Signature>>>,
-    pub open: CeremonyOpen,
-    pub signature: Option<Signature>,
+pub(crate) struct Signing {
+    pub(crate) sign: Box<dyn Ceremony<Output = Option<Signature>>>,
+    pub(crate) open: CeremonyOpen,
+    pub(crate) signature: Option<Signature>,
 }
 
 impl Signing {
-    pub fn new(share: &Arc<KeyShare>, operation: Operation, input: SigningInput) -> Self {
+    pub(crate) fn new(share: &Arc<KeyShare>, operation: Operation, input: SigningInput) -> Self {
         let params = sign_params(operation, input);
         let ceremony = params.ceremony;
         let sign = Sign::initiator(Arc::clone(share), params, os_rng()).unwrap();
         Self::begin(share, ceremony, Box::new(sign))
     }
 
-    pub fn cheating(
-        share: &Arc<KeyShare>,
-        operation: Operation,
-        input: SigningInput,
-        cheat: Cheat,
-    ) -> Self {
-        let params = sign_params(operation, input);
-        let ceremony = params.ceremony;
-        let sign = CheatingSign::initiator(Arc::clone(share), params, os_rng(), cheat).unwrap();
-        Self::begin(share, ceremony, Box::new(sign))
-    }
-
-    fn begin(
+    /// Over any initiator's side, honest or not.
+    pub(crate) fn begin(
         share: &Arc<KeyShare>,
         ceremony_id: CeremonyId,
         mut sign: Box<dyn Ceremony<Output = Option<Signature>>>,
@@ -238,12 +248,26 @@ impl Signing {
         let (messages, _) = outgoing(&mut *sign);
         let header = share.header();
         let (generation, attempt_id) = (header.generation, header.attempt);
-        let open = CeremonyOpen { ceremony_id, generation, attempt_id, messages };
-        Self { sign, open, signature: None }
+        let open = CeremonyOpen {
+            ceremony_id,
+            generation,
+            attempt_id,
+            messages,
+        };
+        Self {
+            sign,
+            open,
+            signature: None,
+        }
     }
 
     /// Takes a reply; returns the messages of the next round, if there is one.
-    pub fn answer(&mut self, reply: &CeremonyReply) -> CeremonyRound {
+    pub(crate) fn answer(&mut self, reply: &CeremonyReply) -> CeremonyRound {
+        if reply.messages.is_empty() {
+            return CeremonyRound {
+                messages: Vec::new(),
+            };
+        }
         for message in &reply.messages {
             self.sign.message(message).unwrap();
         }
@@ -255,13 +279,18 @@ impl Signing {
     }
 }
 
-fn sign_params(operation: Operation, input: SigningInput) -> SignParams {
+pub(crate) fn sign_params(operation: Operation, input: SigningInput) -> SignParams {
     let ceremony = CeremonyId::generate(&mut os_rng());
-    SignParams { ceremony, operation, input, counterparty: PartyIndex::PROVIDER }
+    SignParams {
+        ceremony,
+        operation,
+        input,
+        counterparty: PartyIndex::PROVIDER,
+    }
 }
 
 /// What a proof of this share signs.
-pub fn proof_input(share: &KeyShare, operation: ProofOperation) -> (Vec<u8>, SigningInput) {
+pub(crate) fn proof_input(share: &KeyShare, operation: ProofOperation) -> (Vec<u8>, SigningInput) {
     let header = share.header();
     let message = proof_message(
         &header.environment,
@@ -278,7 +307,7 @@ pub fn proof_input(share: &KeyShare, operation: ProofOperation) -> (Vec<u8>, Sig
 }
 
 /// A whole proof.
-pub async fn prove(
+pub(crate) async fn prove(
     world: &World,
     wallet: &Wallet,
     share: &Arc<KeyShare>,
@@ -286,9 +315,14 @@ pub async fn prove(
 ) -> CeremonyReply {
     let (_, input) = proof_input(share, operation);
     let mut signing = Signing::new(share, Operation::Proof, input);
-    let request = ProveRequest { operation, ceremony: signing.open.clone() };
-    let opened: CeremonyReply =
-        world.post(&attempt_path(world, wallet, "prove"), &request).await.ok();
+    let request = ProveRequest {
+        operation,
+        ceremony: signing.open.clone(),
+    };
+    let opened: CeremonyReply = world
+        .post(&attempt_path(world, wallet, "prove"), &request)
+        .await
+        .ok();
     let round = last_round(&mut signing, share, &opened);
     let last: CeremonyReply = world.post(&step(&opened), &round).await.ok();
     assert!(last.next.is_none() && last.activity.is_some());
@@ -299,7 +333,7 @@ pub async fn prove(
 }
 
 /// The second request of a proof: ECDSA's own messages, or the Ed25519 signature sent back.
-pub fn last_round(
+pub(crate) fn last_round(
     signing: &mut Signing,
     share: &KeyShare,
     opened: &CeremonyReply,
@@ -318,32 +352,43 @@ pub fn last_round(
 }
 
 /// The wire form of a text message, and what the provider makes of it.
-pub fn message_of(share: &KeyShare, text: &[u8]) -> (String, SigningInput, Operation) {
+pub(crate) fn message_of(share: &KeyShare, text: &[u8]) -> (String, SigningInput, Operation) {
     let chain = share.header().chain;
     let payload = match chain {
         ChainName::Evm => halfkey_chain::wire_payload::evm_message(text).unwrap(),
         _ => halfkey_chain::wire_payload::svm_message(text).unwrap(),
     };
-    (payload.message, payload.request.input, payload.request.operation)
+    (
+        payload.message,
+        payload.request.input,
+        payload.request.operation,
+    )
 }
 
 /// An opening request for a text message.
-pub fn sign_request(share: &Arc<KeyShare>, text: &[u8]) -> (Signing, SignMessageRequest) {
+pub(crate) fn sign_request(share: &Arc<KeyShare>, text: &[u8]) -> (Signing, SignMessageRequest) {
     let (message, input, operation) = message_of(share, text);
     let signing = Signing::new(share, operation, input);
     let ceremony = signing.open.clone();
-    (signing, SignMessageRequest { message, is_formatted: false, context: None, ceremony })
+    (
+        signing,
+        SignMessageRequest {
+            message,
+            is_formatted: false,
+            context: None,
+            ceremony,
+        },
+    )
 }
 
-pub fn sign_path(world: &World, wallet: &Wallet) -> String {
+pub(crate) fn sign_path(world: &World, wallet: &Wallet) -> String {
     world.sdk(&format!("/{}/signMessage", wallet.id))
 }
 
 /// A whole signature over a text message; verified.
-pub async fn sign(world: &World, wallet: &Wallet, share: &Arc<KeyShare>, text: &[u8]) {
+pub(crate) async fn sign(world: &World, wallet: &Wallet, share: &Arc<KeyShare>, text: &[u8]) {
     let (mut signing, request) = sign_request(share, text);
-    let mut reply: CeremonyReply =
-        world.post(&sign_path(world, wallet), &request).await.ok();
+    let mut reply: CeremonyReply = world.post(&sign_path(world, wallet), &request).await.ok();
     while reply.next.is_some() {
         let round = signing.answer(&reply);
         reply = world.post(&step(&reply), &round).await.ok();

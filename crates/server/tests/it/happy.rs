@@ -6,7 +6,7 @@ use halfkey_core::wire::{
 use halfkey_core::{KeyOrigin, ThresholdSignatureScheme, Variant};
 
 use crate::customer::{
-    EVM, Creating, Kind, SVM, attempt_path, commit, create, keygen, prove, sign, sign_path,
+    Creating, EVM, Kind, SVM, attempt_path, commit, create, keygen, prove, sign, sign_path,
     sign_request, step,
 };
 use crate::world::World;
@@ -23,7 +23,10 @@ async fn evm_wallet_is_made_proven_and_signs() {
     assert_eq!(reply.summary.state, WalletState::Active);
     assert_eq!(reply.summary.proof, ProofState::Proven);
     assert_eq!(reply.summary.custody_origin.origin(), KeyOrigin::Dkg);
-    assert_eq!(reply.wallet["derivationPath"], "{\"0\":44,\"1\":60,\"2\":0,\"3\":0,\"4\":0}");
+    assert_eq!(
+        reply.wallet["derivationPath"],
+        "{\"0\":44,\"1\":60,\"2\":0,\"3\":0,\"4\":0}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,10 +53,15 @@ async fn svm_wallets_of_both_variants_survive_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_three_needs_a_proof_of_each_pair_and_signs_with_either() {
     let world = World::start().await;
-    let kind = Kind { scheme: ThresholdSignatureScheme::TwoOfThree, ..SVM };
+    let kind = Kind {
+        scheme: ThresholdSignatureScheme::TwoOfThree,
+        ..SVM
+    };
     let wallet = keygen(&world, kind).await;
     prove(&world, &wallet, &wallet.shares[0], ProofOperation::Create).await;
-    commit(&world, &wallet, false).await.refused(409, "proof_missing");
+    commit(&world, &wallet, false)
+        .await
+        .refused(409, "proof_missing");
     prove(&world, &wallet, &wallet.shares[1], ProofOperation::Create).await;
     let reply: CommitReply = commit(&world, &wallet, false).await.ok();
     assert_eq!(reply.proof, ProofState::Proven);
@@ -68,7 +76,10 @@ async fn two_of_three_needs_a_proof_of_each_pair_and_signs_with_either() {
 #[tokio::test(flavor = "multi_thread")]
 async fn evm_two_of_three_signs_with_either_customer_party() {
     let world = World::start().await;
-    let kind = Kind { scheme: ThresholdSignatureScheme::TwoOfThree, ..EVM };
+    let kind = Kind {
+        scheme: ThresholdSignatureScheme::TwoOfThree,
+        ..EVM
+    };
     let wallet = create(&world, kind).await;
     for share in &wallet.shares {
         sign(&world, &wallet, share, b"either").await;
@@ -80,13 +91,17 @@ async fn cbor_carries_the_same_types() {
     let world = World::start().await;
     let mut creating = Creating::new(&world, SVM);
     let mut done = Vec::new();
-    let opened: CeremonyReply =
-        world.post_cbor(&world.sdk("/create"), &creating.request).await.ok();
+    let opened: CeremonyReply = world
+        .post_cbor(&world.sdk("/create"), &creating.request)
+        .await
+        .ok();
     let round = creating.answer(&opened, &mut done);
     let last: CeremonyReply = world.post_cbor(&step(&opened), &round).await.ok();
     let (wallet, _) = creating.finish(&last, done);
     prove(&world, &wallet, &wallet.shares[0], ProofOperation::Create).await;
-    let answer = world.post_cbor(&attempt_path(&world, &wallet, "commit"), &Commit {}).await;
+    let answer = world
+        .post_cbor(&attempt_path(&world, &wallet, "commit"), &Commit {})
+        .await;
     assert_eq!(answer.headers["content-type"], "application/cbor");
     assert_eq!(answer.ok::<CommitReply>().state, WalletState::Active);
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
@@ -121,7 +136,8 @@ async fn attempt_states_are_signed_by_the_identity_key() {
         );
         let mut signature = [0; 64];
         hex::decode_to_slice(&reply.signature, &mut signature).unwrap();
-        key.verify_strict(&signed, &ed25519_dalek::Signature::from_bytes(&signature)).unwrap();
+        key.verify_strict(&signed, &ed25519_dalek::Signature::from_bytes(&signature))
+            .unwrap();
     }
 }
 

@@ -3,7 +3,6 @@
 mod activity;
 mod attempts;
 mod auth;
-mod cheating;
 mod create_bad;
 mod customer;
 mod happy;

@@ -41,8 +41,14 @@ async fn a_copy_from_before_the_last_boot_is_refused_until_accepted() {
     world.down().await;
 
     copy_database(&copy, &world.provider_dir());
-    assert!(matches!(world.refused_start().await, Error::Restored { .. }));
-    assert!(matches!(world.refused_start().await, Error::Restored { .. }));
+    assert!(matches!(
+        world.refused_start().await,
+        Error::Restored { .. }
+    ));
+    assert!(matches!(
+        world.refused_start().await,
+        Error::Restored { .. }
+    ));
     accept(&mut world).await;
 
     // OT state may have been used since the copy was made; FROST has none.
@@ -52,7 +58,10 @@ async fn a_copy_from_before_the_last_boot_is_refused_until_accepted() {
     sign(&world, &svm, &svm.shares[0], b"signs on").await;
     let path = world.sdk(&format!("/attempts/{}", lost.attempt));
     let reply: AttemptReply = world.get(&path).await.ok();
-    assert_eq!((reply.state, reply.restore_epoch), (AttemptState::Unknown, 1));
+    assert_eq!(
+        (reply.state, reply.restore_epoch),
+        (AttemptState::Unknown, 1)
+    );
     // From here on it is an ordinary database again.
     world.restart().await;
     let reply: AttemptReply = world.get(&path).await.ok();
@@ -67,7 +76,9 @@ async fn a_copy_made_while_it_ran_is_refused_after_an_orderly_stop() {
     create(&world, SVM).await;
     world.down().await;
     copy_database(&copy, &world.provider_dir());
-    let Error::Restored { why } = world.refused_start().await else { panic!("it started") };
+    let Error::Restored { why } = world.refused_start().await else {
+        panic!("it started")
+    };
     assert!(why.contains("activity"), "{why}");
 }
 
@@ -78,13 +89,24 @@ async fn a_missing_or_damaged_counter_is_refused() {
     let path = world.provider_dir().join("boot-counter.json");
     let good = std::fs::read(&path).unwrap();
     std::fs::write(&path, b"{").unwrap();
-    assert!(matches!(world.refused_start().await, Error::SealedFile { .. }));
+    assert!(matches!(
+        world.refused_start().await,
+        Error::SealedFile { .. }
+    ));
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(world.refused_start().await, Error::Restored { .. }));
+    assert!(matches!(
+        world.refused_start().await,
+        Error::Restored { .. }
+    ));
     // Not even init writes a new one over the loss.
     let options = crate::world::init_options(&world.clock, None);
-    halfkey_server::init(world.home.path(), options).await.unwrap();
-    assert!(matches!(world.refused_start().await, Error::Restored { .. }));
+    halfkey_server::init(world.home.path(), options)
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.refused_start().await,
+        Error::Restored { .. }
+    ));
     std::fs::write(&path, good).unwrap();
     world.up().await;
 }

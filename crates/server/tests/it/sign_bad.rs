@@ -2,9 +2,7 @@
 
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{CeremonyReply, Operation, SignMessageRequest};
-use halfkey_core::{
-    AttemptId, Generation, PartyIndex, SigningInput, ThresholdSignatureScheme,
-};
+use halfkey_core::{AttemptId, Generation, PartyIndex, SigningInput, ThresholdSignatureScheme};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -21,23 +19,38 @@ async fn shares_of_another_wallet_party_generation_or_attempt_are_refused() {
     let path = sign_path(&world, &wallet);
 
     let (_, request) = sign_request(&other.shares[0], b"x");
-    world.post(&path, &request).await.refused(409, "stale_generation");
+    world
+        .post(&path, &request)
+        .await
+        .refused(409, "stale_generation");
     // The same, with the header's fields made to fit: the MAC gives it away.
     let (_, mut request) = sign_request(&other.shares[0], b"x");
     request.ceremony.attempt_id = wallet.attempt;
-    world.post(&path, &request).await.refused(422, "ceremony_refused");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "ceremony_refused");
 
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     request.ceremony.generation = Generation(1);
-    world.post(&path, &request).await.refused(409, "stale_generation");
+    world
+        .post(&path, &request)
+        .await
+        .refused(409, "stale_generation");
 
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     request.ceremony.attempt_id = AttemptId::from_bytes([1; 16]);
-    world.post(&path, &request).await.refused(409, "stale_generation");
+    world
+        .post(&path, &request)
+        .await
+        .refused(409, "stale_generation");
 
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     request.ceremony.messages[0].from = PartyIndex::CUSTOMER_2;
-    world.post(&path, &request).await.refused(422, "ceremony_refused");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "ceremony_refused");
 
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     let twice = request.ceremony.messages[0].clone();
@@ -46,24 +59,39 @@ async fn shares_of_another_wallet_party_generation_or_attempt_are_refused() {
     assert_eq!(accepted.status, 200, "a repeated message is ignored");
 
     let unknown = world.sdk("/00000000-0000-4000-8000-000000000000/signMessage");
-    world.post(&unknown, &request).await.refused(404, "not_found");
+    world
+        .post(&unknown, &request)
+        .await
+        .refused(404, "not_found");
     let malformed = world.sdk("/nonsense/signMessage");
-    world.post(&malformed, &request).await.refused(404, "not_found");
+    world
+        .post(&malformed, &request)
+        .await
+        .refused(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_party_cannot_speak_for_the_other() {
     let world = World::start().await;
-    let kind = Kind { scheme: ThresholdSignatureScheme::TwoOfThree, ..SVM };
+    let kind = Kind {
+        scheme: ThresholdSignatureScheme::TwoOfThree,
+        ..SVM
+    };
     let wallet = create(&world, kind).await;
     let path = sign_path(&world, &wallet);
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     request.ceremony.messages[0].from = PartyIndex::CUSTOMER_2;
-    world.post(&path, &request).await.refused(422, "ceremony_refused");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "ceremony_refused");
     let (_, mut request) = sign_request(&wallet.shares[0], b"x");
     let (_, other) = sign_request(&wallet.shares[1], b"x");
     request.ceremony.messages.extend(other.ceremony.messages);
-    world.post(&path, &request).await.refused(422, "ceremony_refused");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "ceremony_refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,14 +104,23 @@ async fn a_digest_that_is_not_the_bytes_is_refused() {
     let (_, said) = sign_request(share, b"x");
     let (_, mut request) = sign_request(share, b"y");
     request.message = said.message;
-    world.post(&path, &request).await.refused(422, "ceremony_refused");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "ceremony_refused");
     // The context says something else than the bytes.
     let (_, mut request) = sign_request(share, b"x");
     request.context = Some(json!({ "evmTransaction": { "to": "0x00", "chainId": 1 } }));
-    world.post(&path, &request).await.refused(422, "payload_mismatch");
+    world
+        .post(&path, &request)
+        .await
+        .refused(422, "payload_mismatch");
     let (_, mut request) = sign_request(share, b"x");
     request.message = "0xnothex".to_owned();
-    world.post(&path, &request).await.refused(400, "invalid_request");
+    world
+        .post(&path, &request)
+        .await
+        .refused(400, "invalid_request");
     sign(&world, &wallet, share, b"nothing is locked").await;
 }
 
@@ -122,15 +159,23 @@ async fn proof_messages_are_signed_by_the_proof_operation_only() {
     for operation in [ProofOperation::Create, ProofOperation::Prove] {
         let (message, _) = proof_input(share, operation);
         let request = blind(share, Sha256::digest(&message).into());
-        world.post(&path, &request).await.refused(422, "payload_refused");
+        world
+            .post(&path, &request)
+            .await
+            .refused(422, "payload_refused");
         let (_, mut request) = sign_request(share, b"x");
         request.message = format!("0x{}", hex::encode(&message));
-        world.post(&path, &request).await.refused(422, "payload_refused");
+        world
+            .post(&path, &request)
+            .await
+            .refused(422, "payload_refused");
     }
     // Any other digest signs, now that it is allowed.
-    let signing =
-        Signing::new(share, Operation::Blind, SigningInput::Digest([7; 32]));
-    let request = SignMessageRequest { ceremony: signing.open.clone(), ..blind(share, [7; 32]) };
+    let signing = Signing::new(share, Operation::Blind, SigningInput::Digest([7; 32]));
+    let request = SignMessageRequest {
+        ceremony: signing.open.clone(),
+        ..blind(share, [7; 32])
+    };
     let mut signing = signing;
     let opened: CeremonyReply = world.post(&path, &request).await.ok();
     let round = signing.answer(&opened);
@@ -168,14 +213,22 @@ async fn garbage_never_locks() {
         let (_, mut request) = sign_request(share, b"x");
         mutate(&mut request.ceremony.messages[0].body.0);
         let answer = world.post(&path, &request).await;
-        assert_eq!((answer.status, answer.code().as_str()), (422, "ceremony_refused"), "{number}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "ceremony_refused"),
+            "{number}"
+        );
 
         let (mut signing, request) = sign_request(share, b"x");
         let opened: CeremonyReply = world.post(&path, &request).await.ok();
         let mut round = signing.answer(&opened);
         mutate(&mut round.messages[0].body.0);
         let answer = world.post(&step(&opened), &round).await;
-        assert_eq!((answer.status, answer.code().as_str()), (422, "ceremony_refused"), "{number}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "ceremony_refused"),
+            "{number}"
+        );
     }
     sign(&world, &wallet, share, b"still signs").await;
 }

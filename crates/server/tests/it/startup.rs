@@ -27,7 +27,10 @@ async fn plain_http_is_for_loopback_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_serves_a_directory() {
     let mut world = World::start().await;
-    assert!(matches!(world.refused_start().await, Error::AlreadyServing(_)));
+    assert!(matches!(
+        world.refused_start().await,
+        Error::AlreadyServing(_)
+    ));
     world.restart().await;
 }
 
@@ -38,14 +41,20 @@ async fn a_directory_without_a_provider_is_named() {
     let mut config = world.config();
     config.data_dir = empty.path().to_owned();
     let error = Server::start(config).await.unwrap_err();
-    assert!(matches!(&error, Error::NotInitialised(dir) if dir == empty.path()), "{error}");
+    assert!(
+        matches!(&error, Error::NotInitialised(dir) if dir == empty.path()),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keyring_open_to_others_is_refused() {
     let mut world = World::start().await;
     world.down().await;
-    let environment = world.provider_dir().join("environments").join(world.environment.as_str());
+    let environment = world
+        .provider_dir()
+        .join("environments")
+        .join(world.environment.as_str());
     let keyring = environment.join("keyring");
     let mode = |mode| {
         std::fs::set_permissions(&keyring, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -60,7 +69,10 @@ async fn a_keyring_open_to_others_is_refused() {
 async fn sealed_files_of_another_environment_or_changed_ones_are_refused() {
     let mut world = World::start().await;
     world.down().await;
-    let environment = world.provider_dir().join("environments").join(world.environment.as_str());
+    let environment = world
+        .provider_dir()
+        .join("environments")
+        .join(world.environment.as_str());
     for file in ["identity.sealed", "session-key.sealed"] {
         let path = environment.join(file);
         let good = std::fs::read(&path).unwrap();
@@ -69,11 +81,17 @@ async fn sealed_files_of_another_environment_or_changed_ones_are_refused() {
             bad[at] ^= 1;
             std::fs::write(&path, bad).unwrap();
             let error = world.refused_start().await;
-            assert!(matches!(error, Error::Vault(_) | Error::SealedFile { .. }), "{error}");
+            assert!(
+                matches!(error, Error::Vault(_) | Error::SealedFile { .. }),
+                "{error}"
+            );
         }
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
         let error = world.refused_start().await;
-        assert!(matches!(error, Error::Vault(_) | Error::SealedFile { .. }), "{error}");
+        assert!(
+            matches!(error, Error::Vault(_) | Error::SealedFile { .. }),
+            "{error}"
+        );
         std::fs::write(&path, good).unwrap();
     }
     // The one is not taken for the other.
@@ -90,8 +108,10 @@ async fn a_passphrase_is_needed_where_one_was_set() {
     let world = World::start().await;
     let home = tempfile::tempdir().unwrap();
     let passphrase = SecretString::from("correct horse");
-    let options =
-        InitOptions { passphrase: Some(passphrase.clone()), ..init_options(&world.clock, None) };
+    let options = InitOptions {
+        passphrase: Some(passphrase.clone()),
+        ..init_options(&world.clock, None)
+    };
     init(home.path(), options).await.unwrap();
     let start = async |passphrase: Option<&str>| {
         let mut config = world.config();
@@ -100,7 +120,10 @@ async fn a_passphrase_is_needed_where_one_was_set() {
         Server::start(config).await
     };
     assert!(matches!(start(None).await.unwrap_err(), Error::Vault(_)));
-    assert!(matches!(start(Some("wrong")).await.unwrap_err(), Error::Vault(_)));
+    assert!(matches!(
+        start(Some("wrong")).await.unwrap_err(),
+        Error::Vault(_)
+    ));
     start(Some("correct horse")).await.unwrap().shutdown().await;
 }
 
@@ -111,12 +134,18 @@ async fn unusable_certificates_are_named() {
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     let mut config = world.config();
     config.data_dir = dir.path().join("none");
-    config.tls = Tls::Files { cert: cert.clone(), key: key.clone() };
+    config.tls = Tls::Files {
+        cert: cert.clone(),
+        key: key.clone(),
+    };
     let mut second = World::start().await;
     second.down().await;
     let start = async || {
         let mut config = second.config();
-        config.tls = Tls::Files { cert: cert.clone(), key: key.clone() };
+        config.tls = Tls::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        };
         Server::start(config).await.unwrap_err()
     };
     assert!(matches!(start().await, Error::Tls(_)));

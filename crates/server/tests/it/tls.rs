@@ -20,10 +20,7 @@ async fn dev() -> World {
     world
 }
 
-fn client(
-    world: &World,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> TlsConnector {
+fn client(world: &World, versions: &[&'static rustls::SupportedProtocolVersion]) -> TlsConnector {
     let ca = world.server().ca_file().unwrap();
     let mut roots = RootCertStore::empty();
     for cert in rustls::pki_types::CertificateDer::pem_file_iter(ca).unwrap() {
@@ -54,9 +51,16 @@ async fn get(world: &World, connector: TlsConnector) -> std::io::Result<String> 
 async fn tls_1_3_is_served_and_1_2_is_not() {
     let world = dev().await;
     assert!(world.server().url().starts_with("https://"));
-    let text = get(&world, client(&world, &[&rustls::version::TLS13])).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("ok"), "{text}");
-    let error = get(&world, client(&world, &[&rustls::version::TLS12])).await.unwrap_err();
+    let text = get(&world, client(&world, &[&rustls::version::TLS13]))
+        .await
+        .unwrap();
+    assert!(
+        text.starts_with("HTTP/1.1 200") && text.ends_with("ok"),
+        "{text}"
+    );
+    let error = get(&world, client(&world, &[&rustls::version::TLS12]))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("ProtocolVersion"), "{error}");
 }
 
@@ -64,7 +68,10 @@ async fn tls_1_3_is_served_and_1_2_is_not() {
 async fn plain_http_to_a_tls_port_gets_nothing() {
     let world = dev().await;
     let mut stream = TcpStream::connect(world.server().addr()).await.unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     let mut bytes = Vec::new();
     // A TLS alert, or nothing before the close; never an HTTP reply.
     drop(stream.read_to_end(&mut bytes).await);
@@ -84,11 +91,16 @@ async fn development_certificates_are_kept_and_renewed() {
         std::fs::read(&ca).unwrap()
     };
     assert_eq!(again(&mut world).await, first);
-    world.clock.advance(std::time::Duration::from_secs(359 * 24 * 60 * 60));
+    world
+        .clock
+        .advance(std::time::Duration::from_secs(359 * 24 * 60 * 60));
     assert_ne!(again(&mut world).await, first);
     let mode = {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::metadata(ca.with_file_name("key.pem")).unwrap().permissions().mode()
+        std::fs::metadata(ca.with_file_name("key.pem"))
+            .unwrap()
+            .permissions()
+            .mode()
     };
     assert_eq!(mode & 0o777, 0o600);
 }

@@ -19,11 +19,12 @@ use tempfile::TempDir;
 
 /// A clock that stands still until a test moves it.
 #[derive(Debug)]
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0
+            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -34,45 +35,57 @@ impl Clock for TestClock {
 }
 
 /// What a test may change before the provider starts.
-pub type Tweak = fn(&mut Config);
+pub(crate) type Tweak = fn(&mut Config);
 
-pub struct World {
-    pub home: TempDir,
-    pub clock: Arc<TestClock>,
-    pub server: Option<RunningServer>,
-    pub environment: EnvironmentId,
-    pub identity: String,
-    pub token: String,
-    pub jwt: String,
-    pub http: reqwest::Client,
+pub(crate) struct World {
+    pub(crate) home: TempDir,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) server: Option<RunningServer>,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) identity: String,
+    pub(crate) token: String,
+    pub(crate) jwt: String,
+    pub(crate) http: reqwest::Client,
     tweak: Tweak,
 }
 
 /// A reply.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub bytes: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
-            panic!("{error}: {}: {}", self.status, String::from_utf8_lossy(&self.bytes))
+            panic!(
+                "{error}: {}: {}",
+                self.status,
+                String::from_utf8_lossy(&self.bytes)
+            )
         })
     }
 
     /// The error code; panics on a success.
-    pub fn code(&self) -> String {
-        assert!(self.status >= 400, "{} {}", self.status, String::from_utf8_lossy(&self.bytes));
+    pub(crate) fn code(&self) -> String {
+        assert!(
+            self.status >= 400,
+            "{} {}",
+            self.status,
+            String::from_utf8_lossy(&self.bytes)
+        );
         let body = self.json();
-        assert!(body["error"].is_string() && body["requestId"].is_string(), "{body}");
+        assert!(
+            body["error"].is_string() && body["requestId"].is_string(),
+            "{body}"
+        );
         body["code"].as_str().unwrap().to_owned()
     }
 
     #[track_caller]
-    pub fn ok<T: DeserializeOwned>(&self) -> T {
+    pub(crate) fn ok<T: DeserializeOwned>(&self) -> T {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
         if self.headers["content-type"] == CBOR {
             ciborium::from_reader(self.bytes.as_slice()).unwrap()
@@ -82,19 +95,23 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn refused(&self, status: u16, code: &str) {
+    pub(crate) fn refused(&self, status: u16, code: &str) {
         let text = String::from_utf8_lossy(&self.bytes);
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{text}");
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{text}"
+        );
     }
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     /// Limits short enough for tests; `tweak` changes what a test is about.
-    pub async fn with(tweak: Tweak) -> Self {
+    pub(crate) async fn with(tweak: Tweak) -> Self {
         let home = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_767_225_600_000)));
         let outcome = init(home.path(), init_options(&clock, None)).await.unwrap();
@@ -115,7 +132,7 @@ impl World {
         world
     }
 
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config {
             data_dir: self.home.path().to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -124,66 +141,81 @@ impl World {
             passphrase: None,
             accept_restore: false,
             allow_blind: false,
-            limits: Limits { slot_wait: Duration::ZERO, ..Limits::default() },
+            limits: Limits {
+                slot_wait: Duration::ZERO,
+                ..Limits::default()
+            },
             clock: Arc::clone(&self.clock) as Arc<_>,
         };
         (self.tweak)(&mut config);
         config
     }
 
-    pub async fn up(&mut self) {
+    pub(crate) async fn up(&mut self) {
         self.server = Some(Server::start(self.config()).await.unwrap());
         self.jwt = self.authenticate(&self.token).await;
     }
 
-    pub async fn down(&mut self) {
+    pub(crate) async fn down(&mut self) {
         self.server.take().unwrap().shutdown().await;
     }
 
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.down().await;
         self.up().await;
     }
 
-    pub async fn refused_start(&self) -> Error {
+    pub(crate) async fn refused_start(&self) -> Error {
         Server::start(self.config()).await.unwrap_err()
     }
 
-    pub fn server(&self) -> &RunningServer {
+    pub(crate) fn server(&self) -> &RunningServer {
         self.server.as_ref().unwrap()
     }
 
-    pub fn provider_dir(&self) -> PathBuf {
+    pub(crate) fn provider_dir(&self) -> PathBuf {
         self.home.path().join("provider")
     }
 
-    pub async fn new_token(&self, scopes: &[Scope], expires_at: Option<UnixMillis>) -> String {
-        let new = NewToken { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at };
+    pub(crate) async fn new_token(
+        &self,
+        scopes: &[Scope],
+        expires_at: Option<UnixMillis>,
+    ) -> String {
+        let new = NewToken {
+            name: "test".to_owned(),
+            scopes: scopes.to_vec(),
+            expires_at,
+        };
         let clock = Arc::clone(&self.clock) as Arc<_>;
-        let created =
-            tokens::create(self.home.path(), Some(&self.environment), new, clock).await.unwrap();
+        let created = tokens::create(self.home.path(), Some(&self.environment), new, clock)
+            .await
+            .unwrap();
         created.token.expose().to_owned()
     }
 
     /// A session made with `token`.
-    pub async fn authenticate(&self, token: &str) -> String {
+    pub(crate) async fn authenticate(&self, token: &str) -> String {
         let path = format!("/environments/{}/waas/authenticate", self.environment);
         let answer = self.send(Method::POST, &path, token, None::<&()>).await;
         let reply: Value = answer.ok();
-        reply["encodedJwts"]["minifiedJwt"].as_str().unwrap().to_owned()
+        reply["encodedJwts"]["minifiedJwt"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{API_PREFIX}{path}", self.server().url())
     }
 
     /// `/sdk/{env}/waas` + path.
-    pub fn sdk(&self, path: &str) -> String {
+    pub(crate) fn sdk(&self, path: &str) -> String {
         format!("/sdk/{}/waas{path}", self.environment)
     }
 
     /// A JSON request with this credential.
-    pub async fn send<T: Serialize>(
+    pub(crate) async fn send<T: Serialize>(
         &self,
         method: Method,
         path: &str,
@@ -203,11 +235,16 @@ impl World {
     }
 
     /// A JSON request of the first token's session.
-    pub async fn post<T: Serialize>(&self, path: &str, body: &T) -> Answer {
+    pub(crate) async fn post<T: Serialize>(&self, path: &str, body: &T) -> Answer {
         self.send(Method::POST, path, &self.jwt, Some(body)).await
     }
 
-    pub async fn post_with_key<T: Serialize>(&self, path: &str, key: &str, body: &T) -> Answer {
+    pub(crate) async fn post_with_key<T: Serialize>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &T,
+    ) -> Answer {
         let request = self
             .http
             .post(self.url(path))
@@ -218,7 +255,7 @@ impl World {
         answer(request).await
     }
 
-    pub async fn post_cbor<T: Serialize>(&self, path: &str, body: &T) -> Answer {
+    pub(crate) async fn post_cbor<T: Serialize>(&self, path: &str, body: &T) -> Answer {
         let mut bytes = Vec::new();
         ciborium::into_writer(body, &mut bytes).unwrap();
         let request = self
@@ -231,18 +268,22 @@ impl World {
         answer(request).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &self.jwt, None::<&()>).await
     }
 }
 
-pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+    Answer {
+        status,
+        headers,
+        bytes: response.bytes().await.unwrap().to_vec(),
+    }
 }
 
-pub fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) -> InitOptions {
+pub(crate) fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) -> InitOptions {
     InitOptions {
         passphrase: None,
         environment: environment.map(|id| id.parse().unwrap()),

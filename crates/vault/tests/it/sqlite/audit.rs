@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use halfkey_vault::audit::chain;
 use halfkey_vault::audit::sqlite::SqliteAudit;
 use halfkey_vault::audit::verify::{Report, TailProof, verify};
 use halfkey_vault::conformance::sample::event;
@@ -200,12 +201,44 @@ async fn a_cut_tail_needs_an_anchor_to_be_found() {
     assert_eq!(earlier.tail, TailProof::ProvenTo { sequence: 9 });
 }
 
+/// Somebody who may write the file changes an entry and makes every hash after it anew: only an
+/// anchor kept elsewhere tells.
 #[tokio::test]
 async fn a_rewritten_log_does_not_fit_the_anchor() {
-    let (_dir, _path, positions) = three_boots().await;
-    let (_other_dir, other, _) = three_boots().await;
-    let report = verify(&other, positions.last()).await.unwrap();
-    assert_eq!(report.tail, TailProof::Broken);
+    let (dir, path, positions) = three_boots().await;
+    let (kept, forged) = (&positions[24], &positions[25]);
+    let mut head = kept.head;
+    let mut sql = String::new();
+    for (number, position) in (5..).zip(&positions[25..]) {
+        let actor = if number == 5 {
+            "forged"
+        } else {
+            &format!("boot 2 event {number}")
+        };
+        head = chain::next(forged.chain, position.sequence, &head, &event(actor)).head;
+        let update = format!(
+            "UPDATE audit_entries SET actor = '{actor}', head = x'{}' WHERE sequence = {number}
+             AND chain = x'{}';",
+            hex::encode(head),
+            hex::encode(forged.chain)
+        );
+        sql.push_str(&update);
+    }
+    let report = after(&path, &sql, None).await;
+    assert!(
+        report.is_sound() && report.tail == TailProof::Unproven,
+        "{report}"
+    );
+    let before = after(&path, &sql, Some(kept)).await;
+    assert_eq!(before.tail, TailProof::ProvenTo { sequence: 4 });
+    for anchor in &positions[25..] {
+        let report = after(&path, &sql, Some(anchor)).await;
+        assert!(
+            !report.is_sound() && report.tail == TailProof::Broken,
+            "{report}"
+        );
+    }
+    drop(dir);
 }
 
 #[tokio::test]

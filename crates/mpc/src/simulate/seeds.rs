@@ -1,0 +1,245 @@
+//! Seeded runs: several ceremonies of several wallets over one bad network.
+//!
+//! The schedule and the faults follow from the seed. The ECDSA engine's coins do not (it draws its
+//! own), so a seed repeats what happens to which message, not the bytes.
+
+use std::sync::Arc;
+
+use halfkey_core::wire::Operation;
+use halfkey_core::{CeremonyId, KeyType, PartyIndex, SigningInput, ThresholdSignatureScheme};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use super::faults::{Event, Flight, Network};
+use super::session::{Member, Session};
+use crate::{Error, KeyShare, Keygen, Sign, SignParams, test_shares};
+
+/// What a run came to, all sessions together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Parties that ended with a signature or a share.
+    pub results: usize,
+    /// Parties that ended without one, or still wait for a lost message.
+    pub without: usize,
+    /// Faults injected.
+    pub faults: u32,
+}
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed}: {what}")]
+pub struct Violation {
+    /// The seed that shows it.
+    pub seed: u64,
+    /// What was broken.
+    pub what: String,
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// The first broken invariant: no result but a verified one, no cheating seen where nobody cheats,
+/// one result per ceremony, no word after the end, and after the faults every wallet still signs.
+pub fn run(seed: u64) -> Result<Report, Violation> {
+    let violation = |what: String| Violation { seed, what };
+    let mut world = World::new(seed).map_err(|error| violation(format!("setup: {error:?}")))?;
+    let report = world.run().map_err(violation)?;
+    world.next_signature_works().map_err(violation)?;
+    Ok(report)
+}
+
+/// Longest run; a session needs about ten deliveries.
+const MAX_EVENTS: usize = 400;
+
+struct World {
+    rng: ChaCha20Rng,
+    network: Network,
+    sessions: Vec<Session>,
+    pairs: Vec<(Arc<KeyShare>, Arc<KeyShare>)>,
+}
+
+impl World {
+    fn new(seed: u64) -> Result<Self, Error> {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let network = Network::new(ChaCha20Rng::seed_from_u64(rng.next_u64()));
+        let mut world = Self {
+            rng,
+            network,
+            sessions: Vec::new(),
+            pairs: Vec::new(),
+        };
+        for _ in 0..world.network.below(3).saturating_add(2) {
+            let key_type = world.pick([
+                KeyType::EcdsaSecp256k1,
+                KeyType::Ed25519Exportable,
+                KeyType::Ed25519Standard,
+            ]);
+            let scheme = world.pick([
+                ThresholdSignatureScheme::TwoOfTwo,
+                ThresholdSignatureScheme::TwoOfThree,
+            ]);
+            match (key_type, world.network.below(3)) {
+                (KeyType::EcdsaSecp256k1, _) | (_, 0) => world.add_sign(key_type, scheme)?,
+                _ => world.add_keygen(key_type, scheme)?,
+            }
+        }
+        // An ECDSA keygen costs as much as fifty signatures.
+        if seed.checked_rem(50) == Some(7) {
+            let scheme = ThresholdSignatureScheme::TwoOfTwo;
+            world.add_keygen(KeyType::EcdsaSecp256k1, scheme)?;
+        }
+        Ok(world)
+    }
+
+    fn pick<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        let at = self.network.below(N);
+        #[expect(clippy::indexing_slicing, reason = "drawn below the length")]
+        choices[at]
+    }
+
+    fn child_rng(&mut self) -> ChaCha20Rng {
+        ChaCha20Rng::seed_from_u64(self.rng.next_u64())
+    }
+
+    fn add_sign(
+        &mut self,
+        key_type: KeyType,
+        scheme: ThresholdSignatureScheme,
+    ) -> Result<(), Error> {
+        let load = |party| test_shares::load(key_type, scheme, party).map(Arc::new);
+        let one = load(PartyIndex::CUSTOMER_1)?;
+        let two = load(PartyIndex::PROVIDER)?;
+        self.add_signature(&one, &two)?;
+        self.pairs.push((one, two));
+        Ok(())
+    }
+
+    /// A signature by these two. Ceremony ids repeat at times, as a retry's might.
+    fn add_signature(&mut self, one: &Arc<KeyShare>, two: &Arc<KeyShare>) -> Result<(), Error> {
+        let ceremony = match self.network.below(2) {
+            0 => CeremonyId::from_bytes([1; 16]),
+            _ => CeremonyId::generate(&mut self.rng),
+        };
+        let input = match one.header().key_type {
+            KeyType::EcdsaSecp256k1 => SigningInput::Digest([0x5A; 32]),
+            _ => SigningInput::Message(b"simulated".to_vec()),
+        };
+        let params = |counterparty: &KeyShare| SignParams {
+            ceremony,
+            operation: Operation::Blind,
+            input: input.clone(),
+            counterparty: counterparty.header().party,
+        };
+        let (own, other) = (params(two), params(one));
+        let initiator = Sign::initiator(Arc::clone(one), own, self.child_rng())?;
+        let responder = Sign::responder(Arc::clone(two), other, self.child_rng())?;
+        let key = one.account_public_key().to_vec();
+        let (one, two) = (Member::sign(initiator), Member::sign(responder));
+        self.sessions.push(Session::sign(key, input, one, two));
+        Ok(())
+    }
+
+    fn add_keygen(
+        &mut self,
+        key_type: KeyType,
+        scheme: ThresholdSignatureScheme,
+    ) -> Result<(), Error> {
+        let mut params = test_shares::params(key_type, scheme)?;
+        // Drawn by the customer; the provider runs one keygen per id.
+        params.ceremony = CeremonyId::generate(&mut self.rng);
+        let (identity, wallet) = (
+            test_shares::identity(),
+            test_shares::wallet(key_type, scheme),
+        );
+        let provider = Keygen::provider(params.clone(), wallet, &identity, self.child_rng())?;
+        let mut members = vec![(PartyIndex::PROVIDER, provider)];
+        for party in PartyIndex::customers(scheme) {
+            let (params, rng) = (params.clone(), self.child_rng());
+            let customer = Keygen::customer(params, *party, &identity.verifying_key(), rng)?;
+            members.push((*party, customer));
+        }
+        self.sessions.push(Session::keygen(members));
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<Report, String> {
+        for _ in 0..MAX_EVENTS {
+            self.poll()?;
+            let count = self.sessions.len();
+            match self.network.next(count) {
+                Event::Idle => break,
+                Event::Dropped => {}
+                Event::Deliver(Flight { session, message }) => {
+                    if let Some(session) = self.sessions.get_mut(session) {
+                        session.deliver(&message)?;
+                    }
+                }
+                Event::Crash => {
+                    let (at, party) = (self.network.below(count), self.network.below(3));
+                    if let Some(session) = self.sessions.get_mut(at) {
+                        session.crash(party);
+                    }
+                }
+            }
+        }
+        self.poll()?;
+        let mut report = Report {
+            faults: self.network.faults,
+            ..Report::default()
+        };
+        for session in &self.sessions {
+            session.check_agreement()?;
+            report.results = report.results.saturating_add(session.results());
+            let without = session.members.len().saturating_sub(session.results());
+            report.without = report.without.saturating_add(without);
+        }
+        Ok(report)
+    }
+
+    fn poll(&mut self) -> Result<(), String> {
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            for message in session.poll()? {
+                self.network.send(Flight {
+                    session: index,
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Over an honest network, every wallet signs, and so does every one made during the run.
+    fn next_signature_works(&mut self) -> Result<(), String> {
+        let mut pairs = core::mem::take(&mut self.pairs);
+        for session in &self.sessions {
+            if let [provider, customer, ..] = session.shares().as_slice() {
+                pairs.push((Arc::clone(customer), Arc::clone(provider)));
+            }
+        }
+        for (one, two) in pairs {
+            self.sessions.clear();
+            self.add_signature(&one, &two)
+                .map_err(|error| format!("{error:?}"))?;
+            let Some(session) = self.sessions.first_mut() else {
+                continue;
+            };
+            loop {
+                let messages = session.poll()?;
+                if messages.is_empty() {
+                    break;
+                }
+                messages
+                    .iter()
+                    .try_for_each(|message| session.deliver(message))?;
+            }
+            if session.results() != 2 {
+                let ended = session.members.values().map(|member| member.ended());
+                let ended: Vec<_> = ended.collect();
+                return Err(format!(
+                    "a wallet does not sign after the faults: {ended:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
