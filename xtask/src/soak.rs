@@ -13,48 +13,44 @@ pub(crate) struct Args {
     count: Option<u64>,
 }
 
+/// How a test is made longer.
+enum By {
+    /// It reads its count from this environment variable.
+    Variable(&'static str),
+    /// It is run that many times.
+    Rounds,
+}
+
 struct Soak {
     name: &'static str,
     about: &'static str,
-    /// The environment variable the test reads its count from.
-    variable: &'static str,
+    by: By,
     count: u64,
-    /// Arguments of cargo.
-    cargo: &'static [&'static str],
+    package: &'static str,
+    /// Of the package.
+    features: &'static str,
+    /// Which tests of the package's `it` binary.
+    filter: &'static str,
 }
 
 const SOAKS: [Soak; 2] = [
     Soak {
         name: "simulate",
-        about: "whole ceremonies under dropped, repeated, reordered and corrupted messages",
-        variable: "HALFKEY_SEEDS",
+        about: "ceremonies under dropped, repeated, reordered, corrupted and replayed messages",
+        by: By::Variable("HALFKEY_SEEDS"),
         count: 10_000,
-        cargo: &[
-            "test",
-            "--release",
-            "-p",
-            "halfkey-mpc",
-            "--features",
-            "simulate",
-            "--",
-            "simulate",
-            "--nocapture",
-        ],
+        package: "halfkey-mpc",
+        features: "simulate",
+        filter: "simulate",
     },
     Soak {
         name: "crash",
         about: "either process killed at every durable step of create",
-        variable: "HALFKEY_CRASH_ROUNDS",
-        count: 50,
-        cargo: &[
-            "test",
-            "--release",
-            "-p",
-            "halfkey",
-            "--",
-            "crash",
-            "--nocapture",
-        ],
+        by: By::Rounds,
+        count: 20,
+        package: "halfkey-cli",
+        features: "crash-points",
+        filter: "crash",
     },
 ];
 
@@ -63,8 +59,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     if args.name == "list" {
         for soak in &SOAKS {
             println!(
-                "{:10} {} ({}={})",
-                soak.name, soak.about, soak.variable, soak.count
+                "{:10} {} ({} by default)",
+                soak.name, soak.about, soak.count
             );
         }
         return Ok(());
@@ -73,14 +69,34 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
         .iter()
         .find(|soak| soak.name == args.name)
         .ok_or_else(|| format!("no soak test `{}`; try `cargo xtask soak list`", args.name))?;
-    let count = args.count.unwrap_or(soak.count).to_string();
-    println!("{} with {}={count}", soak.about, soak.variable);
-    process::run(
-        workspace
-            .cargo()
-            .args(soak.cargo)
-            .env(soak.variable, &count),
-    )?;
-    println!("soak {}: passed with {}={count}", soak.name, soak.variable);
+    let count = args.count.unwrap_or(soak.count);
+    println!("{}: {count}", soak.about);
+    match soak.by {
+        By::Variable(variable) => {
+            process::run(test(workspace, soak).env(variable, count.to_string()))?;
+        }
+        By::Rounds => {
+            for round in 1..=count {
+                println!("round {round} of {count}");
+                process::run(&mut test(workspace, soak))?;
+            }
+        }
+    }
+    println!("soak {}: passed, {count}", soak.name);
     Ok(())
+}
+
+fn test(workspace: &Workspace, soak: &Soak) -> std::process::Command {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--release", "--locked", "-p", soak.package]);
+    cargo.args([
+        "--features",
+        soak.features,
+        "--test",
+        "it",
+        "--",
+        soak.filter,
+        "--nocapture",
+    ]);
+    cargo
 }

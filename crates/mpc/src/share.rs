@@ -99,6 +99,11 @@ impl KeyShare {
         &self.material
     }
 
+    #[cfg(test)]
+    pub(crate) fn into_material(self) -> KeyMaterial {
+        self.material
+    }
+
     pub(crate) fn channel(&self, with: PartyIndex) -> Result<&ChannelKey, Error> {
         self.channels
             .get(&with)

@@ -10,11 +10,10 @@ use halfkey_core::{
     SecretBytes, ShareSetId, ThresholdSignatureScheme, WalletId,
 };
 use halfkey_vault::kms::keyring::Keyring;
-use halfkey_vault::{
-    Access, AuditSink, BindCtx, Purpose, RecordPurpose, SealedRecord, Vault, VaultParts,
-};
+use halfkey_vault::{Access, BindCtx, Purpose, RecordPurpose, SealedRecord, Vault, VaultParts};
 
 use crate::Error;
+use crate::audit_sink::DbSink;
 use crate::provider_dir::{read_if_there, write_durably};
 
 /// Which of an environment's own secrets.
@@ -73,10 +72,12 @@ impl EnvironmentKeys {
     }
 
     /// A barrier whose events go to `audit`. It seals and opens; storing is the database's.
-    pub(crate) fn vault(&self, audit: Arc<dyn AuditSink>) -> Vault {
+    pub(crate) fn vault(&self, audit: Arc<DbSink>) -> Vault {
+        let wrap: Arc<Keyring> = Arc::clone(&self.keyring);
+        let unwrap: Arc<Keyring> = Arc::clone(&self.keyring);
         Vault::new(VaultParts {
-            wrap: Some(Arc::clone(&self.keyring) as Arc<_>),
-            unwrap: Some(Arc::clone(&self.keyring) as Arc<_>),
+            wrap: Some(wrap),
+            unwrap: Some(unwrap),
             put: None,
             get: None,
             list: None,
@@ -90,7 +91,7 @@ impl EnvironmentKeys {
     pub(crate) async fn load(
         &self,
         secret: OwnSecret,
-        audit: Arc<dyn AuditSink>,
+        audit: Arc<DbSink>,
     ) -> Result<Option<SecretBytes>, Error> {
         let path = self.dir.join(secret.file());
         let Some(bytes) = read_if_there(&path)? else {
@@ -117,7 +118,7 @@ impl EnvironmentKeys {
     pub(crate) async fn load_or_create(
         &self,
         secret: OwnSecret,
-        audit: Arc<dyn AuditSink>,
+        audit: Arc<DbSink>,
     ) -> Result<SecretBytes, Error> {
         if let Some(found) = self.load(secret, Arc::clone(&audit)).await? {
             return Ok(found);

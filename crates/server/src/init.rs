@@ -85,11 +85,11 @@ async fn init_environment(
     let sink = Arc::new(DbSink::plain(db.clone()));
     let identity = match &found {
         None => {
-            keys.load_or_create(OwnSecret::Identity, Arc::clone(&sink) as Arc<_>)
+            keys.load_or_create(OwnSecret::Identity, Arc::clone(&sink))
                 .await?
         }
         Some(_) => keys
-            .load(OwnSecret::Identity, Arc::clone(&sink) as Arc<_>)
+            .load(OwnSecret::Identity, Arc::clone(&sink))
             .await?
             .ok_or(Error::NotFound("identity key"))?,
     };
@@ -98,8 +98,7 @@ async fn init_environment(
     if found.is_none() {
         // Session tokens of every environment are authenticated by one key, kept with the first.
         if is_first {
-            keys.load_or_create(OwnSecret::Session, sink as Arc<_>)
-                .await?;
+            keys.load_or_create(OwnSecret::Session, sink).await?;
         }
         token = Some(register(db, &environment, identity_key, options).await?);
     } else if found.is_some_and(|row| row.identity_key != identity_key) {

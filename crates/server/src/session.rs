@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn sessions(key: u8) -> Sessions {
-        Sessions::new(&SecretBytes::new(vec![key; 32]), Duration::from_secs(600))
+        Sessions::new(&SecretBytes::new(vec![key; 32]), Duration::from_mins(10))
     }
 
     fn session() -> Session {
@@ -169,5 +169,90 @@ mod tests {
             sessions(2).verify(token.expose(), now),
             Err(Refusal::Invalid)
         );
+    }
+
+    /// A token over any header and claims, properly authenticated with the deployment's own key.
+    fn authentic(header: &str, claims: &str) -> String {
+        use aws_lc_rs::hmac;
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+
+        let signed = format!("{}.{}", B64.encode(header), B64.encode(claims));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &[1; 32]);
+        let tag = B64.encode(hmac::sign(&key, signed.as_bytes()));
+        format!("{signed}.{tag}")
+    }
+
+    const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    fn claims() -> serde_json::Value {
+        let id = "07".repeat(16);
+        serde_json::json!({
+            "iss": "halfkey", "aud": "env", "sub": id, "jti": format!("{id}.{}", "ab".repeat(16)),
+            "iat": 1_700_000_000, "exp": 1_700_000_600,
+        })
+    }
+
+    #[test]
+    fn verify_rejects_authentic_tokens_that_are_not_ours() {
+        let sessions = sessions(1);
+        let verify = |header: &str, claims: &str| sessions.verify(&authentic(header, claims), NOW);
+        assert_eq!(verify(HEADER, &claims().to_string()), Ok(session()));
+        for header in [
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            r#"{"typ":"JWT","alg":"HS256","kid":"x"}"#,
+            r#"{"typ":"JWT","alg":"HS256","crit":["x"]}"#,
+            r#"{"typ":"at+jwt","alg":"HS256"}"#,
+            r#"{"typ":"JWT","alg":"HS384"}"#,
+            r#"{"typ":"JWT","alg":"none"}"#,
+        ] {
+            assert_eq!(
+                verify(header, &claims().to_string()),
+                Err(Refusal::Invalid),
+                "{header}"
+            );
+        }
+        for (name, value) in [
+            ("exp", serde_json::json!("9999999999")),
+            ("exp", serde_json::json!(1_700_000_600.5)),
+            ("exp", serde_json::json!(1_700_000_601)),
+            ("exp", serde_json::json!(1_699_999_999)),
+            ("exp", serde_json::json!(i64::MAX)),
+            ("iat", serde_json::json!(1_700_000_006)),
+            ("iat", serde_json::json!("1700000000")),
+            ("aud", serde_json::json!(["env"])),
+            ("aud", serde_json::json!("")),
+            ("iss", serde_json::json!("someone")),
+            ("iss", serde_json::json!(["halfkey"])),
+            ("sub", serde_json::json!("08".repeat(16))),
+            ("sub", serde_json::json!(7)),
+            ("jti", serde_json::json!("07".repeat(16))),
+            (
+                "jti",
+                serde_json::json!(format!("{}.short", "07".repeat(16))),
+            ),
+            ("nbf", serde_json::json!(1)),
+            ("admin", serde_json::json!(true)),
+        ] {
+            let mut claims = claims();
+            claims[name] = value;
+            let claims = claims.to_string();
+            assert_eq!(verify(HEADER, &claims), Err(Refusal::Invalid), "{claims}");
+        }
+        for name in ["iss", "aud", "sub", "jti", "iat", "exp"] {
+            let mut claims = claims();
+            claims.as_object_mut().unwrap().remove(name);
+            assert_eq!(
+                verify(HEADER, &claims.to_string()),
+                Err(Refusal::Invalid),
+                "no {name}"
+            );
+        }
+        let doubled = claims()
+            .to_string()
+            .replacen('{', r#"{"exp":1700000599,"#, 1);
+        assert_eq!(verify(HEADER, &doubled), Err(Refusal::Invalid));
+        assert_eq!(verify(HEADER, "[]"), Err(Refusal::Invalid));
     }
 }

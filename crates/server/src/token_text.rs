@@ -61,7 +61,7 @@ mod tests {
             assert_ne!(hash(&slipped), hash(token), "digit {at}");
         }
         assert_eq!(hash(&token.to_uppercase()), None);
-        assert_eq!(hash(&token[..72]), None);
+        assert_eq!(hash(token.split_at(72).0), None);
         assert_eq!(hash("hk_"), None);
         assert_eq!(hash(&format!("hk_{}", "é".repeat(35))), None);
     }

@@ -24,8 +24,8 @@ pub(super) fn file_is_short(source: &Source) -> Vec<Finding> {
     vec![Finding::new(&source.path, 0, what)]
 }
 
-/// At most [`MAX_COLUMNS`] columns, comments and strings included. In prose, tables and lines with
-/// a link may be longer; in code, raw strings.
+/// At most [`MAX_COLUMNS`] columns, comments and strings included. In prose, tables, lines with a
+/// link and single words may be longer; in code, raw strings.
 pub(super) fn lines_are_short(source: &Source) -> Vec<Finding> {
     let prose = source.has_extension(".md");
     let checked = prose
@@ -38,7 +38,8 @@ pub(super) fn lines_are_short(source: &Source) -> Vec<Finding> {
     let long = |line: &&str| line.chars().count() > MAX_COLUMNS;
     let excused = |line: &str| {
         if prose {
-            line.starts_with('|') || line.contains("](")
+            let one_word = !line.trim_start_matches("- ").contains(' ');
+            one_word || line.starts_with('|') || line.contains("](")
         } else {
             line.contains("r#\"")
         }
@@ -80,7 +81,11 @@ mod tests {
         assert_eq!(lines_are_short(&source("a.rs", &line)), []);
         let line = "é".repeat(101);
         assert_eq!(lines_are_short(&source("a.rs", &line)).len(), 1);
-        assert_eq!(lines_are_short(&source("a.md", &line)).len(), 1);
+        assert_eq!(
+            lines_are_short(&source("a.md", &format!("a {line}"))).len(),
+            1
+        );
+        assert_eq!(lines_are_short(&source("a.md", &format!("- {line}"))), []);
         assert_eq!(lines_are_short(&source("a.md", &format!("|{line}"))), []);
         assert_eq!(
             lines_are_short(&source("a.rs", &format!("|{line}"))).len(),

@@ -48,7 +48,7 @@ impl Ed25519Signing<'_> {
         Ok((AfterCommitting { nonces }, payload))
     }
 
-    /// Step 3.3 (responder): fresh nonces, signature share, and nothing kept.
+    /// Steps 3.3 and 3.4 (responder): fresh nonces, signature share, and nothing kept.
     pub(crate) fn respond(&self, payload: &[u8], rng: &mut BoxRng) -> Result<Vec<u8>, Error> {
         let theirs = self.commitments(&self.decode(payload)?)?;
         let (nonces, commitments) = round1::commit(self.share.key.signing_share(), rng);

@@ -142,7 +142,7 @@ impl Keygen {
             &firsts,
             &received.publics,
         )?;
-        // The reply named what the key was made from; only now can its MAC be checked.
+        // Step 1.7: the reply named what the key was made from; only now can its MAC be checked.
         agreed.open(self.own, provider, Step::Two, &reply)?;
         let Outgoing {
             public,

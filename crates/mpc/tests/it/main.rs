@@ -30,3 +30,5 @@ mod run;
 mod shares;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod spec;

@@ -252,3 +252,73 @@ fn ed25519_steps() {
         assert!(ran > least && proven == 0, "{proven} of {ran}");
     }
 }
+
+fn to_bytes(value: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_allocvec(value).unwrap()
+}
+
+/// Vectors of wrong length, properly encoded and MACed: the engine takes them for cheating, so they
+/// must be refused before it sees them (custody rule 15).
+#[test]
+fn wrong_dimensions_never_look_like_cheating() {
+    use dkls23_core::protocols::signing::{TransmitPhase1to2, TransmitPhase2to3};
+    use k256::{AffinePoint, Secp256k1};
+    type Second = TransmitPhase2to3<Secp256k1>;
+
+    let first: [fn(&mut TransmitPhase1to2); 3] = [
+        |m| m.mul_transmit.u.truncate(255),
+        |m| m.mul_transmit.verify_t.truncate(255),
+        |m| m.mul_transmit.verify_t.clear(),
+    ];
+    let second: [fn(&mut Second); 15] = [
+        |m| drop(m.mul_transmit.vector_of_tau.pop()),
+        |m| m.mul_transmit.vector_of_tau.push(Vec::new()),
+        |m| m.mul_transmit.vector_of_tau[0].truncate(415),
+        |m| m.mul_transmit.vector_of_tau[3].clear(),
+        |m| m.mul_transmit.verify_u.truncate(1),
+        |m| m.mul_transmit.verify_u.push(k256::Scalar::ONE),
+        |m| m.mul_transmit.gamma_sender.truncate(1),
+        |m| m.mul_transmit.gamma_sender.clear(),
+        |m| m.salt.truncate(63),
+        |m| m.salt.push(0),
+        |m| m.salt.clear(),
+        |m| m.gamma_u = AffinePoint::IDENTITY,
+        |m| m.gamma_v = AffinePoint::IDENTITY,
+        |m| m.public_share = AffinePoint::IDENTITY,
+        |m| m.instance_point = AffinePoint::IDENTITY,
+    ];
+    let pair = Pair::load(EcdsaSecp256k1, TwoOfTwo);
+    let check = |step: u8, bend: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let mut scene = scene(&pair, step);
+        let payload: Vec<u8> = scene.fields.iter().flat_map(|f| f.1.clone()).collect();
+        let message = scene.forge.reseal(&scene.message, &bend(&payload)).unwrap();
+        let error = scene.receiver.message(&message).unwrap_err();
+        assert_refused(&error, message.from);
+    };
+    for bend in first {
+        check(1, &|payload| {
+            let mut message: TransmitPhase1to2 = postcard::from_bytes(payload).unwrap();
+            bend(&mut message);
+            to_bytes(&message)
+        });
+        check(2, &|payload| {
+            let (mut message, rest): (TransmitPhase1to2, _) =
+                postcard::take_from_bytes(payload).unwrap();
+            bend(&mut message);
+            [to_bytes(&message).as_slice(), rest].concat()
+        });
+    }
+    for bend in second {
+        check(2, &|payload| {
+            let (first, rest): (TransmitPhase1to2, _) = postcard::take_from_bytes(payload).unwrap();
+            let mut message: Second = postcard::from_bytes(rest).unwrap();
+            bend(&mut message);
+            [to_bytes(&first), to_bytes(&message)].concat()
+        });
+        check(3, &|payload| {
+            let (mut message, rest): (Second, _) = postcard::take_from_bytes(payload).unwrap();
+            bend(&mut message);
+            [to_bytes(&message).as_slice(), rest].concat()
+        });
+    }
+}

@@ -93,7 +93,7 @@ async fn open_with(
         purpose,
         request_id: caller.request,
     };
-    let vault = environment.keys.vault(Arc::clone(sink) as Arc<_>);
+    let vault = environment.keys.vault(Arc::clone(sink));
     let context = context(&header, &wallet.canonical_address);
     let plaintext: SecretBytes = vault.open(&context, &record, &access).await?;
     let share = KeyShare::decode(&plaintext).map_err(ApiError::internal)?;

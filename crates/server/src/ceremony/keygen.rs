@@ -135,7 +135,7 @@ async fn stage(
         .map_err(|error| {
             let taken = error
                 .as_database_error()
-                .is_some_and(|error| error.is_unique_violation());
+                .is_some_and(sqlx::error::DatabaseError::is_unique_violation);
             if taken {
                 ApiError::new(
                     ErrorCode::WalletExists,

@@ -128,10 +128,10 @@ impl Table {
     pub(crate) fn open(&self, about: About, deadline: UnixMillis) -> Opening {
         let mut inner = self.inner();
         let opening = (about.owner.clone(), about.ceremony);
-        if let Some((id, step)) = inner.by_opening.get(&opening).copied() {
-            if let Some(row) = inner.rows.get(&id) {
-                return Opening::Known(Arc::clone(&row.cell), step);
-            }
+        if let Some((id, step)) = inner.by_opening.get(&opening).copied()
+            && let Some(row) = inner.rows.get(&id)
+        {
+            return Opening::Known(Arc::clone(&row.cell), step);
         }
         let environment = about.owner.environment.clone();
         let live = inner.live.entry(environment).or_default();

@@ -65,17 +65,13 @@ where
         () = tokio::time::sleep(limits.connection_age) => None,
         _ = stop.changed() => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(GRACE, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            }
-        }
+    let ended = if ended.is_some() {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        tokio::time::timeout(GRACE, connection).await.ok()
     };
-    if let Err(error) = ended {
+    if let Some(Err(error)) = ended {
         tracing::debug!(error, "connection ended");
     }
 }

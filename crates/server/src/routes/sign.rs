@@ -104,7 +104,7 @@ async fn decide(
     refuse_proof_bytes(&body.message)?;
     let context = body.context.as_ref();
     let request = halfkey_chain::classify(wallet.chain, &body.message, body.is_formatted, context)
-        .map_err(chain_error)?;
+        .map_err(|error| chain_error(&error))?;
     let is_proof = request.operation == Operation::Proof
         || matches!(&request.input, SigningInput::Message(bytes) if is_proof_message(bytes));
     if is_proof {
@@ -157,8 +157,8 @@ fn proof_refused() -> ApiError {
     ApiError::new(ErrorCode::PayloadRefused, message)
 }
 
-fn chain_error(error: halfkey_chain::Error) -> ApiError {
-    let code = match &error {
+fn chain_error(error: &halfkey_chain::Error) -> ApiError {
+    let code = match error {
         halfkey_chain::Error::Malformed(_) => ErrorCode::InvalidRequest,
         halfkey_chain::Error::Mismatch(_) => ErrorCode::PayloadMismatch,
         _ => ErrorCode::PayloadRefused,

@@ -10,11 +10,13 @@ use halfkey_vault::kms::keyring::Keyring;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::{RunningServer, metrics_listener};
 use crate::app::{App, Environment};
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
+use crate::ceremony::lock::PendingLocks;
 use crate::ceremony::pool::Pool;
 use crate::ceremony::reaper;
 use crate::ceremony::table::Table;
@@ -22,6 +24,7 @@ use crate::ceremony::wallet_permits::WalletPermits;
 use crate::config::Tls;
 use crate::db::{Db, environments};
 use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
+use crate::metrics::Metrics;
 use crate::net::{dev_tls, listener, tls};
 use crate::provider_dir::ProviderDir;
 use crate::routes;
@@ -51,8 +54,7 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
     // Counted last: a start that fails for another reason is no boot.
     let (counter, restore_epoch) = BootCounter::boot(&dir, &db, config.accept_restore).await?;
     let (running_sender, running) = mpsc::channel(1);
-    let limits = config.limits;
-    let app = Arc::new(App {
+    let app = App {
         db,
         environments,
         sessions,
@@ -60,47 +62,66 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         restore_epoch,
         counter,
         clock: config.clock,
-        table: Table::new(limits.ceremonies),
-        permits: WalletPermits::new(limits.open_slots, limits.slot_wait),
-        pending_locks: Default::default(),
-        pool: Pool::new(&limits),
-        metrics: Default::default(),
-        requests: Arc::new(Semaphore::new(limits.requests)),
+        table: Table::new(config.limits.ceremonies),
+        permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
+        pending_locks: PendingLocks::default(),
+        pool: Pool::new(&config.limits),
+        metrics: Metrics::default(),
+        requests: Arc::new(Semaphore::new(config.limits.requests)),
         draining: AtomicBool::new(false),
         running: running_sender,
-        limits,
-    });
-    let (stop, stopped) = watch::channel(false);
+        limits: config.limits,
+    };
     let uses_tls = tls.is_some();
-    let mut tasks = vec![
-        tokio::spawn(listener::run(
-            Arc::clone(&app),
-            listener,
-            tls,
-            routes::router(&app),
-            stopped.clone(),
-        )),
-        tokio::spawn(reaper::run(Arc::clone(&app), stopped.clone())),
-    ];
-    let metrics_addr = metrics.map(|(listener, addr)| {
-        let router = metrics_listener::router(Arc::clone(&app));
-        let run = listener::run(Arc::clone(&app), listener, None, router, stopped);
-        tasks.push(tokio::spawn(run));
-        addr
-    });
+    let tasks = Tasks::spawn(Arc::new(app), listener, tls, metrics);
     tracing::info!(%addr, environment = %oldest, "serving");
     Ok(RunningServer {
-        app,
+        app: tasks.app,
         addr,
-        metrics_addr,
+        metrics_addr: tasks.metrics_addr,
         ca_file,
         tls: uses_tls,
         environment: oldest,
-        stop,
-        tasks,
+        stop: tasks.stop,
+        tasks: tasks.handles,
         running,
         lock,
     })
+}
+
+/// What runs until it is stopped.
+struct Tasks {
+    app: Arc<App>,
+    handles: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    metrics_addr: Option<SocketAddr>,
+}
+
+impl Tasks {
+    fn spawn(
+        app: Arc<App>,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        metrics: Option<(TcpListener, SocketAddr)>,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let router = routes::router(&app);
+        let serving = listener::run(Arc::clone(&app), listener, tls, router, stopped.clone());
+        let reaping = reaper::run(Arc::clone(&app), stopped.clone());
+        let mut handles = vec![tokio::spawn(serving), tokio::spawn(reaping)];
+        let metrics_addr = metrics.map(|(listener, addr)| {
+            let router = metrics_listener::router(Arc::clone(&app));
+            let run = listener::run(Arc::clone(&app), listener, None, router, stopped);
+            handles.push(tokio::spawn(run));
+            addr
+        });
+        Self {
+            app,
+            handles,
+            stop,
+            metrics_addr,
+        }
+    }
 }
 
 /// One process serves a directory: slots of every other boot may then be counted as lost.

@@ -1,7 +1,5 @@
 //! The activity log: what is in it, and what verifying it finds (custody rule 27).
 
-use std::sync::Arc;
-
 use halfkey_core::wire::{ActivityRef, CommitReply};
 use halfkey_server::activity::{Report, verify};
 use sqlx::Row as _;
@@ -11,13 +9,9 @@ use crate::slots::database;
 use crate::world::World;
 
 async fn report(world: &World, anchor: Option<&ActivityRef>) -> Report {
-    verify(
-        world.home.path(),
-        anchor,
-        Arc::clone(&world.clock) as Arc<_>,
-    )
-    .await
-    .unwrap()
+    verify(world.home.path(), anchor, world.clock())
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

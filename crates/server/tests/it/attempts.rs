@@ -1,11 +1,14 @@
 //! Attempt states (custody rule 6) and what commit needs (rule 7).
 
+use std::sync::Arc;
+
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{
-    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, ProveRequest, WalletReply,
-    WalletState,
+    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, Operation, ProveRequest,
+    WalletReply, WalletState,
 };
 use halfkey_core::{AttemptId, Signature};
+use halfkey_mpc::KeyShare;
 
 use crate::customer::{
     Creating, SVM, Signing, attempt_path, commit, create, keygen, last_round, proof_input, prove,
@@ -58,11 +61,7 @@ async fn abort_is_a_tombstone_that_beats_a_later_commit() {
         .await
         .refused(409, "attempt_aborted");
     let (_, input) = proof_input(&wallet.shares[0], ProofOperation::Create);
-    let signing = Signing::new(
-        &wallet.shares[0],
-        halfkey_core::wire::Operation::Proof,
-        input,
-    );
+    let signing = Signing::new(&wallet.shares[0], Operation::Proof, input);
     let request = ProveRequest {
         operation: ProofOperation::Create,
         ceremony: signing.open,
@@ -121,24 +120,28 @@ async fn a_pending_wallet_does_not_sign() {
     answer.refused(409, "wallet_not_active");
 }
 
+fn begin(share: &Arc<KeyShare>, operation: ProofOperation) -> (Signing, ProveRequest) {
+    let (_, input) = proof_input(share, operation);
+    let signing = Signing::new(share, Operation::Proof, input);
+    let ceremony = signing.open.clone();
+    (
+        signing,
+        ProveRequest {
+            operation,
+            ceremony,
+        },
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proof_needs_the_right_signature_attempt_and_operation() {
+async fn a_proof_needs_the_signature_it_asked_for() {
     let world = World::start().await;
     let wallet = keygen(&world, SVM).await;
     let share = &wallet.shares[0];
     let path = attempt_path(&world, &wallet, "prove");
-    let begin = |operation, signed| {
-        let (_, input) = proof_input(share, signed);
-        let signing = Signing::new(share, halfkey_core::wire::Operation::Proof, input);
-        let request = ProveRequest {
-            operation,
-            ceremony: signing.open.clone(),
-        };
-        (signing, request)
-    };
 
     // A signature over something else than what the provider built.
-    let (mut signing, request) = begin(ProofOperation::Create, ProofOperation::Create);
+    let (mut signing, request) = begin(share, ProofOperation::Create);
     let opened: CeremonyReply = world.post(&path, &request).await.ok();
     let mut round = last_round(&mut signing, share, &opened);
     let Some(Signature::Ed25519(_)) = signing.signature else {
@@ -155,7 +158,7 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
 
     // The wrong length, and no message at all.
     for length in [0, 63, 65] {
-        let (mut signing, request) = begin(ProofOperation::Create, ProofOperation::Create);
+        let (mut signing, request) = begin(share, ProofOperation::Create);
         let opened: CeremonyReply = world.post(&path, &request).await.ok();
         let mut round = last_round(&mut signing, share, &opened);
         round.messages[0].body.0.resize(length, 0);
@@ -167,16 +170,24 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
     commit(&world, &wallet, false)
         .await
         .refused(409, "proof_missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_for_one_attempt_and_operation() {
+    let world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let share = &wallet.shares[0];
+    let path = attempt_path(&world, &wallet, "prove");
 
     // Prove is for committed attempts, create for staged ones.
-    let (_, request) = begin(ProofOperation::Prove, ProofOperation::Prove);
+    let (_, request) = begin(share, ProofOperation::Prove);
     world
         .post(&path, &request)
         .await
         .refused(409, "wallet_not_active");
     prove(&world, &wallet, share, ProofOperation::Create).await;
     commit(&world, &wallet, false).await.ok::<CommitReply>();
-    let (_, request) = begin(ProofOperation::Create, ProofOperation::Create);
+    let (_, request) = begin(share, ProofOperation::Create);
     world
         .post(&path, &request)
         .await
@@ -185,7 +196,7 @@ async fn a_proof_needs_the_right_signature_attempt_and_operation() {
     // Somebody else's attempt.
     let other = create(&world, SVM).await;
     let crossed = world.sdk(&format!("/{}/attempts/{}/prove", wallet.id, other.attempt));
-    let (_, mut request) = begin(ProofOperation::Prove, ProofOperation::Prove);
+    let (_, mut request) = begin(share, ProofOperation::Prove);
     request.ceremony.attempt_id = other.attempt;
     world
         .post(&crossed, &request)

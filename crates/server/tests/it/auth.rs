@@ -8,7 +8,6 @@ use halfkey_server::tokens;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::world::{World, answer};
 
@@ -74,7 +73,7 @@ async fn expired_and_revoked_tokens_end_with_their_sessions() {
     assert_eq!(get(short_jwt.clone()).await.status, 200);
     assert_eq!(get(doomed_jwt.clone()).await.status, 200);
 
-    let clock = || Arc::clone(&world.clock) as Arc<_>;
+    let clock = || world.clock();
     let all = tokens::list(world.home.path(), None, clock())
         .await
         .unwrap();
@@ -98,14 +97,14 @@ async fn expired_and_revoked_tokens_end_with_their_sessions() {
         .await;
     again.refused(401, "unauthenticated");
 
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     get(short_jwt).await.refused(401, "token_expired");
     let again = world
         .send(Method::POST, &authenticate(&world), &short, None::<&()>)
         .await;
     again.refused(401, "token_expired");
     assert_eq!(get(world.jwt.clone()).await.status, 200);
-    world.clock.advance(Duration::from_secs(600));
+    world.clock.advance(Duration::from_mins(10));
     get(world.jwt.clone()).await.refused(401, "token_expired");
 }
 
@@ -185,101 +184,86 @@ impl Forge {
     }
 
     /// Properly signed, but by a key of the forger's.
-    fn signed(&self, algorithm: Algorithm, key: &[u8], claims: &Value) -> String {
+    fn signed(algorithm: Algorithm, key: &[u8], claims: &Value) -> String {
         let key = EncodingKey::from_secret(key);
         jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()
     }
 }
 
-fn forgeries(jwt: &str, identity: &str) -> Vec<(&'static str, String)> {
-    let forge = Forge::of(jwt);
-    let (header, claims) = (&forge.header, forge.claims.clone());
-    let changed = |name: &str, value: Value| {
-        let mut claims = claims.clone();
-        claims[name] = value;
-        forge.with(header, &claims.to_string())
-    };
-    let without = |name: &str| {
-        let mut claims = claims.clone();
-        claims.as_object_mut().unwrap().remove(name);
-        forge.with(header, &claims.to_string())
-    };
-    let header_with = |name: &str, value: Value| {
-        let mut header = header.clone();
+type Forgeries = Vec<(&'static str, String)>;
+
+/// Headers that other verifiers have fallen for.
+fn forged_headers(forge: &Forge, identity: &str) -> Forgeries {
+    let claims = &forge.claims;
+    let with = |name: &str, value: Value| {
+        let mut header = forge.header.clone();
         header[name] = value;
         forge.with(&header, &claims.to_string())
     };
-    let far = claims["exp"].as_i64().unwrap() + 1_000_000;
-    let text = claims.to_string();
-    let parts: Vec<_> = jwt.split('.').collect();
     let unsigned = |alg: &str| {
         let header = B64.encode(json!({ "typ": "JWT", "alg": alg }).to_string());
-        format!("{header}.{}.", parts[1])
+        format!("{header}.{}.", B64.encode(claims.to_string()))
     };
+    let signed = |algorithm, key: &[u8]| Forge::signed(algorithm, key, claims);
+    let identity_bytes = hex::decode(identity).unwrap();
     vec![
         ("alg none", unsigned("none")),
         ("alg None", unsigned("None")),
         ("alg nOnE", unsigned("nOnE")),
-        ("alg none with signature", header_with("alg", json!("none"))),
-        ("alg RS256", header_with("alg", json!("RS256"))),
-        ("alg EdDSA", header_with("alg", json!("EdDSA"))),
+        ("alg none, signed", with("alg", json!("none"))),
+        ("alg RS256", with("alg", json!("RS256"))),
+        ("alg EdDSA", with("alg", json!("EdDSA"))),
+        ("empty key, HS512", signed(Algorithm::HS512, b"")),
+        ("empty key", signed(Algorithm::HS256, b"")),
         (
-            "alg HS512 by empty key",
-            forge.signed(Algorithm::HS512, b"", &claims),
+            "public key, hex",
+            signed(Algorithm::HS256, identity.as_bytes()),
         ),
-        (
-            "HS256 by empty key",
-            forge.signed(Algorithm::HS256, b"", &claims),
-        ),
-        (
-            "HS256 by the public key",
-            forge.signed(Algorithm::HS256, identity.as_bytes(), &claims),
-        ),
-        (
-            "HS256 by the public key's bytes",
-            forge.signed(Algorithm::HS256, &hex::decode(identity).unwrap(), &claims),
-        ),
-        (
-            "kid path",
-            header_with("kid", json!("../../../../dev/null")),
-        ),
-        ("kid injection", header_with("kid", json!("' OR 1=1 --"))),
-        ("jku", header_with("jku", json!("http://127.0.0.1/keys"))),
-        (
-            "jwk",
-            header_with("jwk", json!({ "kty": "oct", "k": "AA" })),
-        ),
-        ("crit", header_with("crit", json!(["b64"]))),
-        ("typ", header_with("typ", json!("at+jwt"))),
+        ("public key", signed(Algorithm::HS256, &identity_bytes)),
+        ("kid path", with("kid", json!("../../../../dev/null"))),
+        ("kid injection", with("kid", json!("' OR 1=1 --"))),
+        ("jku", with("jku", json!("http://127.0.0.1/keys"))),
+        ("jwk", with("jwk", json!({ "kty": "oct", "k": "AA" }))),
+        ("crit", with("crit", json!(["b64"]))),
+        ("typ", with("typ", json!("at+jwt"))),
+    ]
+}
+
+/// Claims changed under the old signature. What a proper signature over them would be worth is the
+/// unit tests' matter.
+fn forged_claims(forge: &Forge) -> Forgeries {
+    let claims = &forge.claims;
+    let changed = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        forge.with(&forge.header, &claims.to_string())
+    };
+    let far = claims["exp"].as_i64().unwrap() + 1_000_000;
+    let doubled = claims.to_string().replacen('{', "{\"exp\":9999999999,", 1);
+    vec![
         ("exp later", changed("exp", json!(far))),
         ("exp as text", changed("exp", json!("9999999999"))),
-        ("exp as float", changed("exp", json!(1e300))),
-        ("exp missing", without("exp")),
-        ("iat missing", without("iat")),
-        ("iss missing", without("iss")),
-        ("aud missing", without("aud")),
-        ("sub missing", without("sub")),
-        ("jti missing", without("jti")),
         ("iss other", changed("iss", json!("someone"))),
         ("aud array", changed("aud", json!([claims["aud"], "other"]))),
         ("aud other", changed("aud", json!("other"))),
         ("sub other", changed("sub", json!("00".repeat(16)))),
-        ("nbf added", changed("nbf", json!(far))),
-        (
-            "doubled claim",
-            forge.with(header, &text.replacen('{', "{\"exp\":9999999999,", 1)),
-        ),
+        ("doubled claim", forge.with(&forge.header, &doubled)),
+    ]
+}
+
+/// What is no token at all.
+fn forged_shapes(jwt: &str) -> Forgeries {
+    let parts: Vec<_> = jwt.split('.').collect();
+    let long = "A".repeat(16_000);
+    vec![
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
-        ("signature cut", jwt[..jwt.len() - 2].to_owned()),
+        ("signature cut", jwt.split_at(jwt.len() - 2).0.to_owned()),
         ("signature padded", format!("{jwt}==")),
         ("four parts", format!("{jwt}.x")),
         ("two parts", format!("{}.{}", parts[0], parts[1])),
         ("no base64", "a.b.c".to_owned()),
         ("only dots", "..".to_owned()),
-        (
-            "long",
-            format!("{}.{}.{}", parts[0], "A".repeat(16_000), parts[2]),
-        ),
+        ("long", format!("{}.{long}.{}", parts[0], parts[2])),
     ]
 }
 
@@ -287,7 +271,10 @@ fn forgeries(jwt: &str, identity: &str) -> Vec<(&'static str, String)> {
 async fn forged_sessions_are_refused_in_one_shape() {
     let world = World::start().await;
     assert_eq!(world.get(&list(&world)).await.status, 200);
-    let forgeries = forgeries(&world.jwt, &world.identity);
+    let forge = Forge::of(&world.jwt);
+    let mut forgeries = forged_headers(&forge, &world.identity);
+    forgeries.extend(forged_claims(&forge));
+    forgeries.extend(forged_shapes(&world.jwt));
     assert!(forgeries.len() >= 30);
     for (name, forged) in forgeries {
         assert_ne!(forged, world.jwt, "{name}");

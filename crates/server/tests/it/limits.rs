@@ -128,10 +128,9 @@ async fn requests_beyond_the_limit_are_told_to_come_back() {
 async fn closed(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
-    match tokio::time::timeout(Duration::from_secs(30), read).await {
-        Ok(_) => bytes,
-        Err(_) => panic!("the connection stayed open"),
-    }
+    let ended = tokio::time::timeout(Duration::from_secs(30), read).await;
+    assert!(ended.is_ok(), "the connection stayed open");
+    bytes
 }
 
 #[tokio::test(flavor = "multi_thread")]

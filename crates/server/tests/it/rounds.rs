@@ -109,7 +109,7 @@ async fn a_ceremony_ends_at_its_deadline() {
     let (mut signing, request) = sign_request(&wallet.shares[0], b"x");
     let opened: CeremonyReply = world.post(&sign_path(&world, &wallet), &request).await.ok();
     let round = signing.answer(&opened);
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     // Whether or not the reaper has been there.
     world
         .post(&step(&opened), &round)
@@ -134,7 +134,7 @@ async fn live_ceremonies_are_bounded_and_come_back() {
     let answer = world.post(&create, &request).await;
     answer.refused(429, "too_many_requests");
     assert_eq!(answer.headers["retry-after"], "1");
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     world.server().reap().await;
     let request = Creating::new(&world, SVM).request;
     world.post(&create, &request).await.ok::<CeremonyReply>();

@@ -69,7 +69,7 @@ async fn sixteen_are_open_at_once_and_no_more() {
     world.post(&path, &request).await.ok::<CeremonyReply>();
 
     // The rest is abandoned, which costs nothing.
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     world.server().reap().await;
     assert_eq!(
         outcomes(&world).await,

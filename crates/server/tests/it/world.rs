@@ -145,10 +145,14 @@ impl World {
                 slot_wait: Duration::ZERO,
                 ..Limits::default()
             },
-            clock: Arc::clone(&self.clock) as Arc<_>,
+            clock: self.clock(),
         };
         (self.tweak)(&mut config);
         config
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        shared(&self.clock)
     }
 
     pub(crate) async fn up(&mut self) {
@@ -187,7 +191,7 @@ impl World {
             scopes: scopes.to_vec(),
             expires_at,
         };
-        let clock = Arc::clone(&self.clock) as Arc<_>;
+        let clock = self.clock();
         let created = tokens::create(self.home.path(), Some(&self.environment), new, clock)
             .await
             .unwrap();
@@ -289,6 +293,11 @@ pub(crate) fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) ->
         environment: environment.map(|id| id.parse().unwrap()),
         name: "test".to_owned(),
         first_token: NewToken::default(),
-        clock: Arc::clone(clock) as Arc<_>,
+        clock: shared(clock),
     }
+}
+
+fn shared(clock: &Arc<TestClock>) -> Arc<dyn Clock> {
+    let clock: Arc<TestClock> = Arc::clone(clock);
+    clock
 }

@@ -1,0 +1,106 @@
+//! A network between the two halves that remembers everything and loses what it is told to.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::http::{Request, read_request};
+
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    seen: Vec<Request>,
+    lose: Option<Lose>,
+    lost: usize,
+    silent: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Lose {
+    /// Counted from the order, from 0.
+    nth: usize,
+    /// How many in a row.
+    count: usize,
+    /// Requests since the order.
+    passed: usize,
+}
+
+impl Proxy {
+    pub(crate) async fn start(upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state: Arc<Mutex<State>> = Arc::default();
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(carry(stream, upstream, Arc::clone(&shared)));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on the reply to the n-th request (from 0) is lost after the provider has given it.
+    pub(crate) fn lose_reply(&self, nth: usize) {
+        self.lose_replies(nth, 1);
+    }
+
+    pub(crate) fn lose_replies(&self, nth: usize, count: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.lose = Some(Lose { nth, count, passed: 0 });
+        state.lost = 0;
+    }
+
+    /// How many replies were lost since the order; nothing more is lost.
+    pub(crate) fn stop_losing(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.lose = None;
+        state.lost
+    }
+
+    /// From now on requests are taken and never answered.
+    pub(crate) fn be_silent(&self) {
+        self.state.lock().unwrap().silent = true;
+    }
+
+    pub(crate) fn take_seen(&self) -> Vec<Request> {
+        std::mem::take(&mut self.state.lock().unwrap().seen)
+    }
+}
+
+async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<State>>) {
+    let Some(request) = read_request(&mut client).await else { return };
+    let bytes = request.to_bytes();
+    let (silent, lost) = {
+        let mut state = state.lock().unwrap();
+        let mut lost = false;
+        if let Some(lose) = &mut state.lose {
+            lost = (lose.nth..lose.nth + lose.count).contains(&lose.passed);
+            lose.passed += 1;
+        }
+        state.lost += usize::from(lost);
+        state.seen.push(request);
+        (state.silent, lost)
+    };
+    if silent {
+        // Until the client gives up.
+        let _ended = client.read(&mut [0; 1]).await;
+        return;
+    }
+    let mut server = TcpStream::connect(upstream).await.unwrap();
+    server.write_all(&bytes).await.unwrap();
+    let mut reply = Vec::new();
+    server.read_to_end(&mut reply).await.unwrap();
+    if !lost && client.write_all(&reply).await.is_ok() {
+        let _closed = client.shutdown().await;
+    }
+}
