@@ -132,6 +132,7 @@ impl From<halfkey::Error> for Failure {
             | Error::PeerMisbehaved { .. }
             | Error::LockNotStored { .. }
             | Error::ProviderIdentityMismatch
+            | Error::Ceremony(_)
             | Error::BadSignature => ExitKind::Custody,
             Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
             Error::Vault(_) | Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,
