@@ -16,6 +16,17 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Error
         .map_err(|_| BUG)
 }
 
+/// Encodes a message of about `capacity` bytes: no secret of ours is left in it, so that measuring it
+/// first is not worth a second pass over tens of kilobytes.
+pub(crate) fn encode_message(
+    value: &impl Serialize,
+    capacity: usize,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    postcard::to_extend(value, Vec::with_capacity(capacity))
+        .map(Zeroizing::new)
+        .map_err(|_| Error::Bug("a message did not encode"))
+}
+
 /// Decodes all of `bytes`; `None` when they are anything but one value.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     match postcard::take_from_bytes(bytes) {

@@ -62,10 +62,11 @@ impl Inbox {
 
     /// Whether this very message was taken before.
     pub(crate) fn has_taken(&self, step: Step, message: &CeremonyMessage) -> bool {
-        let hash: [u8; 32] = Sha256::digest(&message.body.0).into();
-        self.slots
-            .get(&(message.from, step.number()))
-            .is_some_and(|slot| slot.hash == hash)
+        let slot = self.slots.get(&(message.from, step.number()));
+        slot.is_some_and(|slot| {
+            let hash: [u8; 32] = Sha256::digest(&message.body.0).into();
+            slot.hash == hash
+        })
     }
 
     /// Whether an unused message of this sender and step is here.

@@ -19,8 +19,8 @@ use crate::{Error, EvmWalletClient, Result, WalletClient};
 /// `ProviderBuilder::new().wallet(signer)` sends with it.
 ///
 /// Transactions, messages and dynamic typed data are sent to the provider whole, so that it can
-/// tell what it signs. `sign_hash`, and everything alloy builds on it (`sign_typed_data` of a static
-/// Solidity type), is a bare hash and unsupported; use `sign_dynamic_typed_data`.
+/// tell what it signs. `sign_hash`, and everything alloy builds on it (`sign_typed_data` of a
+/// static Solidity type), is a bare hash and unsupported; use `sign_dynamic_typed_data`.
 ///
 /// When many transactions are sent at once, give the provider alloy's `CachedNonceManager`: the
 /// default one hands out the same nonce twice, and each loser has cost a ceremony.

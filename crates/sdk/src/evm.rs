@@ -35,8 +35,9 @@ impl<'a> EvmWalletClient<'a> {
     /// [`Self::create_wallet_account_pending`] do better. The properties carry the EIP-55 address.
     ///
     /// # Errors
-    /// [`crate::Error::PasswordRequired`] and [`crate::Error::Unsupported`] for `back_up_to_provider`, before
-    /// keygen. [`crate::Error::NotActivated`] carries the shares when a step after keygen fails.
+    /// [`crate::Error::PasswordRequired`] and [`crate::Error::Unsupported`] for
+    /// `back_up_to_provider`, before keygen. [`crate::Error::NotActivated`] carries the shares when
+    /// a step after keygen fails.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn create_wallet_account(
         &self,
@@ -103,7 +104,7 @@ impl<'a> EvmWalletClient<'a> {
     /// digits.
     ///
     /// # Errors
-    /// As [`Self::sign_message`]; [`crate::Error::InvalidArgument`] when the types do not fit the data.
+    /// As [`Self::sign_message`]; [`crate::Error::Payload`] when the types do not fit the data.
     pub async fn sign_typed_data(
         &self,
         wallet_properties: &WalletProperties,

@@ -89,8 +89,8 @@ impl WalletClientOpts {
         self
     }
 
-    /// The provider's identity (custody rule 17): 64 hex digits of its key, or `sha256:` followed by
-    /// the 64 hex digits of its fingerprint.
+    /// The provider's identity (custody rule 17): 64 hex digits of its key, or `sha256:`
+    /// followed by the 64 hex digits of its fingerprint.
     #[must_use]
     pub fn provider_identity(mut self, identity: impl Into<String>) -> Self {
         self.provider_identity = Some(identity.into());

@@ -78,8 +78,8 @@ impl WalletStore {
         &self.client
     }
 
-    /// The properties of an active wallet: from the cache tier, else from the vault tier's row, else
-    /// from the provider.
+    /// The properties of an active wallet: from the cache tier, else from the vault tier's row,
+    /// else from the provider.
     ///
     /// # Errors
     /// [`Error::WalletNotFound`] when none of them knows the address.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ed25519_dalek::{Signer as _, SigningKey};
 use halfkey_core::wire::{AttemptReply, AttemptState};
 use halfkey_core::{AttemptId, Clock, EnvironmentId, UnixMillis, WalletId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api_error::ApiError;
 use crate::audit_sink::DbSink;
@@ -21,6 +21,9 @@ use crate::db::Db;
 use crate::environment_keys::EnvironmentKeys;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
+
+/// Permits of [`App::tasks`].
+pub(crate) const TASKS: u32 = 1 << 20;
 
 /// One environment as this process serves it.
 #[derive(Debug)]
@@ -49,8 +52,8 @@ pub(crate) struct App {
     /// One permit per request being answered.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) draining: AtomicBool,
-    /// Held by every task that must end before the process does.
-    pub(crate) running: mpsc::Sender<()>,
+    /// One permit per task that must end before the process does.
+    pub(crate) tasks: Arc<Semaphore>,
 }
 
 impl App {
@@ -81,14 +84,26 @@ impl App {
         self: &Arc<Self>,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let running = self.running.clone();
+        let permit = self.task_permit();
         let task = tokio::spawn(async move {
             let result = work.await;
-            drop(running);
+            drop(permit);
             result
         });
         task.await
             .unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+
+    /// Keeps a shutdown waiting until it is dropped.
+    pub(crate) fn task_permit(&self) -> Option<OwnedSemaphorePermit> {
+        // There are more permits than requests can run; without one a task still runs.
+        Arc::clone(&self.tasks).try_acquire_owned().ok()
+    }
+
+    /// Waits until every such task has ended.
+    pub(crate) async fn tasks_ended(&self) {
+        let all = Arc::clone(&self.tasks).acquire_many_owned(TASKS).await;
+        drop(all);
     }
 
     /// Where an attempt stands, signed (custody rules 6 and 17).

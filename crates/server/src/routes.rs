@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use halfkey_core::wire::{API_PREFIX, ErrorCode};
 use halfkey_core::{AttemptId, Generation, WalletId};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
@@ -50,8 +51,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .nest(API_PREFIX, api)
         .fallback(async || ApiError::not_found("route").into_response())
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(app), finish))
         .with_state(Arc::clone(app))
+}
+
+/// A bug; what it said stays inside.
+fn panicked(_what: Box<dyn core::any::Any + Send>) -> Response {
+    ApiError::internal("a request handler panicked").into_response()
 }
 
 /// A wallet of the caller's environment; any other is not there.

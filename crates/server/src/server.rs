@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use halfkey_core::EnvironmentId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -44,7 +44,6 @@ pub struct RunningServer {
     environment: EnvironmentId,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    running: mpsc::Receiver<()>,
     /// Held for as long as this process serves the directory.
     lock: std::fs::File,
 }
@@ -97,33 +96,27 @@ impl RunningServer {
             app,
             stop,
             tasks,
-            mut running,
             lock,
             ..
         } = self;
         app.draining.store(true, Ordering::Release);
         stop.send_replace(true);
-        let drain = app.limits.drain;
-        let ended = tokio::time::timeout(drain, async {
+        let ended = tokio::time::timeout(app.limits.drain, async {
             for task in tasks {
                 if let Err(error) = task.await {
                     tracing::error!(%error, "a server task failed");
                 }
             }
+            app.tasks_ended().await;
         });
         if ended.await.is_err() {
-            tracing::warn!("connections were still open after the drain time");
-        }
-        // What writes must end by itself; only then is the last anchor right.
-        let db = app.db.clone();
-        if let Err(error) = app.counter.advance(&db).await {
-            tracing::error!(%error, "the boot counter file cannot be written");
-        }
-        drop(app);
-        if tokio::time::timeout(drain, running.recv()).await.is_err() {
             tracing::warn!("requests were still running after the drain time");
         }
-        db.close().await;
+        // Nothing writes any more: the anchor is the last entry of this boot.
+        if let Err(error) = app.counter.advance(&app.db).await {
+            tracing::error!(%error, "the boot counter file cannot be written");
+        }
+        app.db.close().await;
         drop(lock);
     }
 

@@ -55,10 +55,11 @@ impl Embedded {
     /// audit chain.
     ///
     /// # Errors
-    /// [`Error::Keyring`] when the keyring is missing although records exist, is open to others, or
-    /// does not open the records here; [`Error::Passphrase`]; [`Error::Environment`] when anything
-    /// here belongs to another environment; [`Error::Permissions`]; [`Error::Full`];
-    /// [`Error::Backend`].
+    /// [`Error::Keyring`] when the keyring is missing although the stores were used, is open to
+    /// others, or does not open the records here; [`Error::NotFound`] when the keyring is here and
+    /// the records or the audit log are not: that is a restore left half done, never a new vault;
+    /// [`Error::Passphrase`]; [`Error::Environment`] when anything here belongs to another
+    /// environment; [`Error::Permissions`]; [`Error::Full`]; [`Error::Backend`].
     pub async fn create_or_open(
         dir: &Path,
         environment: &EnvironmentId,
@@ -67,20 +68,13 @@ impl Embedded {
         node: &str,
     ) -> Result<Self, Error> {
         let keyring = dir.join(KEYRING);
-        let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        if !is_there(&keyring) {
-            if is_there(&dir.join(RECORDS)) {
-                let records = dir.join(RECORDS);
-                let records = SqliteRecords::open(&records, environment, Options::EXISTING).await?;
-                let untouched = records.is_untouched().await;
-                records.database().close().await;
-                if !untouched? {
-                    return Err(missing_keyring(&keyring));
-                }
-            }
+        if keyring.symlink_metadata().is_err() {
+            // The keyring comes last: where it stands, the stores were made, and one that is
+            // absent was lost. A death on the way leaves stores that nothing was written to.
+            make_stores(dir, environment).await?;
             create_keyring(&keyring, environment, passphrase, &clock).await?;
         }
-        Self::assemble(dir, environment, passphrase, clock, node, Options::CREATE).await
+        Self::assemble(dir, environment, passphrase, clock, node).await
     }
 
     /// Opens the vault in `dir`; makes nothing but an absent `cache.sqlite`, which makes no
@@ -96,7 +90,7 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         node: &str,
     ) -> Result<Self, Error> {
-        Self::assemble(dir, environment, passphrase, clock, node, Options::EXISTING).await
+        Self::assemble(dir, environment, passphrase, clock, node).await
     }
 
     async fn assemble(
@@ -105,8 +99,8 @@ impl Embedded {
         passphrase: Option<&SecretString>,
         clock: Arc<dyn Clock>,
         node: &str,
-        options: Options,
     ) -> Result<Self, Error> {
+        let options = Options::EXISTING;
         let keyring = Arc::new(open_keyring(&dir.join(KEYRING), environment, passphrase).await?);
         let records =
             Arc::new(SqliteRecords::open(&dir.join(RECORDS), environment, options).await?);
@@ -150,11 +144,19 @@ impl Embedded {
     }
 }
 
-fn missing_keyring(path: &Path) -> Error {
-    Error::Keyring(format!(
-        "{} is missing, but records sealed under it exist; restore it from its backup",
-        path.display()
-    ))
+/// Makes the records and the audit log where they are absent; refuses them once they were used.
+async fn make_stores(dir: &Path, environment: &EnvironmentId) -> Result<(), Error> {
+    let records = dir.join(RECORDS);
+    let records = SqliteRecords::open(&records, environment, Options::CREATE).await?;
+    let untouched = records.is_untouched().await;
+    records.database().close().await;
+    if untouched? && SqliteAudit::make(&dir.join(AUDIT), environment).await? {
+        return Ok(());
+    }
+    Err(Error::Keyring(format!(
+        "{} is missing, but the stores beside it were used; restore it from its backup",
+        dir.join(KEYRING).display()
+    )))
 }
 
 /// On a thread of its own: a passphrase takes a while.

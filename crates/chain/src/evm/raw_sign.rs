@@ -1,5 +1,5 @@
-//! `rawSign`: the caller wants a hash of bytes signed as it is. Always blind, and never a way around
-//! the other operations (custody rule 19).
+//! `rawSign`: the caller wants a hash of bytes signed as it is. Always blind, and never a way
+//! around the other operations (custody rule 19).
 
 use alloy_primitives::keccak256;
 use halfkey_core::wire::Operation;

@@ -1,4 +1,4 @@
-//! `evmTransaction`: the caller's own view of a transaction, built for and checked against the bytes.
+//! `evmTransaction`: the caller's own view of a transaction, made from and held against the bytes.
 
 use alloy_consensus::Transaction;
 use alloy_primitives::U256;

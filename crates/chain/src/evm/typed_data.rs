@@ -29,7 +29,8 @@ pub struct CheckedTypedData {
 /// # Errors
 /// [`Error::Malformed`] when the structure is not EIP-712, leaves the digest to the reader's choice
 /// (a domain type that does not list exactly the domain's members), or is beyond the limits: depth
-/// 32, 4096 values, 128 KiB of text, 64 types, 512 members, numbers beyond 2^64 only as text.
+/// 32, 4096 values, 128 KiB of text, 64 types, 512 members, 16 KiB of names and types; or holds a
+/// number beyond 2^64 that is not text.
 pub fn check(claim: &Value) -> Result<CheckedTypedData, Error> {
     let Value::Object(members) = claim else {
         return Err(Error::Malformed("typed data is not an object".into()));

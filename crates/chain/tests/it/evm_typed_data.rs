@@ -67,6 +67,12 @@ fn the_example_of_eip_712() {
     );
     assert_eq!(checked.summary["domain"]["chainId"], "1");
     assert_eq!(checked.summary["message"], mail()["message"]);
+    for same in [json!("1"), json!("0x1")] {
+        assert_eq!(
+            check(&with("/domain/chainId", same)).unwrap().digest,
+            checked.digest
+        );
+    }
     // Without EIP712Domain, as ethers sends it.
     let mut bare = mail();
     bare["types"]
@@ -312,6 +318,10 @@ fn too_much_is_refused() {
         .map(|i| json!({ "name": format!("m{i}"), "type": "uint8" }))
         .collect();
     must_not_check(&with("/types/Mail", json!(members)), "too many members");
+    let long: Vec<_> = (0..200)
+        .map(|i| json!({ "name": format!("{}{i}", "m".repeat(100)), "type": "uint8" }))
+        .collect();
+    must_not_check(&with("/types/Mail", json!(long)), "too long");
 }
 
 #[test]

@@ -76,7 +76,9 @@ pub(crate) fn commit_proof() -> Vec<u8> {
 }
 
 prop_compose! {
-    fn access_list()(items in vec((any::<[u8; 20]>(), vec(any::<[u8; 32]>(), 0..3)), 0..3)) -> AccessList {
+    fn access_list()(
+        items in vec((any::<[u8; 20]>(), vec(any::<[u8; 32]>(), 0..3)), 0..3),
+    ) -> AccessList {
         let item = |(address, keys): ([u8; 20], Vec<[u8; 32]>)| AccessListItem {
             address: Address::from(address),
             storage_keys: keys.into_iter().map(B256::from).collect(),
@@ -127,7 +129,8 @@ prop_compose! {
                 nonce, gas_price: max_fee_per_gas, gas_limit, to, value, input,
             }),
             2 => UnsignedTransaction::Eip2930(TxEip2930 {
-                chain_id, nonce, gas_price: max_fee_per_gas, gas_limit, to, value, access_list, input,
+                chain_id, nonce, gas_price: max_fee_per_gas, gas_limit, to, value, access_list,
+                input,
             }),
             3 => UnsignedTransaction::Eip1559(TxEip1559 {
                 chain_id, nonce, gas_limit, max_fee_per_gas, max_priority_fee_per_gas, to, value,

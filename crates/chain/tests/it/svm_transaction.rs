@@ -149,7 +149,9 @@ fn messages_the_runtime_would_refuse_are_refused() {
 
 prop_compose! {
     fn instruction()(
-        program_id_index in 0..6_u8, accounts in vec(0..9_u8, 0..5), data in vec(any::<u8>(), 0..140),
+        program_id_index in 0..6_u8,
+        accounts in vec(0..9_u8, 0..5),
+        data in vec(any::<u8>(), 0..140),
     ) -> CompiledInstruction {
         CompiledInstruction { program_id_index, accounts, data }
     }
@@ -157,7 +159,9 @@ prop_compose! {
 
 prop_compose! {
     fn lookup()(
-        key in any::<[u8; 32]>(), writable in vec(any::<u8>(), 0..3), readonly in vec(any::<u8>(), 0..3),
+        key in any::<[u8; 32]>(),
+        writable in vec(any::<u8>(), 0..3),
+        readonly in vec(any::<u8>(), 0..3),
     ) -> MessageAddressTableLookup {
         MessageAddressTableLookup {
             account_key: key.into(), writable_indexes: writable, readonly_indexes: readonly,
@@ -175,10 +179,10 @@ prop_compose! {
         instructions in vec(instruction(), 0..3),
         lookups in vec(lookup(), 0..2),
     ) -> VersionedMessage {
-        let (num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts) =
-            header;
         let header = MessageHeader {
-            num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts,
+            num_required_signatures: header.0,
+            num_readonly_signed_accounts: header.1,
+            num_readonly_unsigned_accounts: header.2,
         };
         let account_keys: Vec<_> = keys.into_iter().map(Into::into).collect();
         let recent_blockhash = Hash::new_from_array(hash);
@@ -187,7 +191,8 @@ prop_compose! {
                 header, account_keys, recent_blockhash, instructions,
             }),
             1 => VersionedMessage::V0(v0::Message {
-                header, account_keys, recent_blockhash, instructions, address_table_lookups: lookups,
+                header, account_keys, recent_blockhash, instructions,
+                address_table_lookups: lookups,
             }),
             _ => VersionedMessage::V1(v1::Message {
                 header, account_keys, lifetime_specifier: recent_blockhash, instructions,
@@ -210,7 +215,7 @@ proptest! {
             let is_v0 = matches!(message, VersionedMessage::V0(_));
             prop_assert_eq!(decoded.version == Version::V0, is_v0);
             let keys: Vec<_> =
-                message.static_account_keys().iter().map(|key| key.to_bytes()).collect();
+                message.static_account_keys().iter().map(Pubkey::to_bytes).collect();
             prop_assert_eq!(decoded.account_keys.iter().map(|key| **key).collect::<Vec<_>>(), keys);
             prop_assert_eq!(*decoded.recent_blockhash, message.recent_blockhash().to_bytes());
             prop_assert_eq!(decoded.instructions.len(), message.instructions().len());

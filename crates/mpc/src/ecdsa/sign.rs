@@ -17,11 +17,17 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::codec::{decode_from, encode};
+use crate::codec::{decode_from, encode_message};
 use crate::ecdsa::messages::{check_first, check_second};
 use crate::ecdsa::share::EcdsaShare;
 use crate::ecdsa::{abort, engine_index};
 use crate::rng::reseed_engine;
+
+/// Encoded lengths in bytes of the four messages, rounded up.
+const FIRST_LEN: usize = 27_000;
+const RESPONDER_LEN: usize = 83_000;
+const INITIATOR_LEN: usize = 56_000;
+const THIRD_LEN: usize = 80;
 
 /// What one signature is about.
 pub(crate) struct EcdsaSigning<'a> {
@@ -69,7 +75,7 @@ impl EcdsaSigning<'_> {
     /// Step 2.1 (initiator): phase 1.
     pub(crate) fn open(&self) -> Result<(AfterFirst, Payload), Error> {
         let (state, message) = self.phase1()?;
-        Ok((state, encode(&message)?))
+        Ok((state, encode_message(&message, FIRST_LEN)?))
     }
 
     /// Steps 2.3 and 2.4 (responder): phases 1 and 2.
@@ -78,7 +84,10 @@ impl EcdsaSigning<'_> {
         check_first(&received, self.counterparty)?;
         let (state, first) = self.phase1()?;
         let (state, second) = self.phase2(state, received)?;
-        Ok((state, encode(&ResponderRounds { first, second })?))
+        Ok((
+            state,
+            encode_message(&ResponderRounds { first, second }, RESPONDER_LEN)?,
+        ))
     }
 
     /// Steps 2.5 and 2.6 (initiator): phases 2 and 3.
@@ -92,10 +101,11 @@ impl EcdsaSigning<'_> {
         check_second(&received.second, self.counterparty)?;
         let (state, second) = self.phase2(state, received.first)?;
         let state = self.phase3(state, received.second)?;
-        let payload = encode(&InitiatorRounds {
+        let rounds = InitiatorRounds {
             second,
             third: state.own.clone(),
-        })?;
+        };
+        let payload = encode_message(&rounds, INITIATOR_LEN)?;
         Ok((state, payload))
     }
 
@@ -108,7 +118,7 @@ impl EcdsaSigning<'_> {
         let received: InitiatorRounds = self.decode(payload)?;
         check_second(&received.second, self.counterparty)?;
         let state = self.phase3(state, received.second)?;
-        let payload = encode(&state.own)?;
+        let payload = encode_message(&state.own, THIRD_LEN)?;
         Ok((self.phase4(state, received.third)?, payload))
     }
 

@@ -134,7 +134,7 @@ mod tests {
         ) -> core::result::Result<(), halfkey_mpc::Error> {
             let pair = (message.from.as_u8(), message.to.as_u8());
             self.heard.lock().unwrap().push(pair);
-            self.missing -= 1;
+            self.missing = self.missing.saturating_sub(1);
             Ok(())
         }
 

@@ -24,7 +24,7 @@ impl WalletClient {
         api_path(&format!("environments/{}/{rest}", self.inner.environment))
     }
 
-    /// `/api/v0/sdk/{env}/waas/{segments…}`; a segment may hold letters, digits, `-` and `_` only.
+    /// `/api/v0/sdk/{env}/waas/{segments…}`; a segment holds letters, digits, `-` and `_` only.
     pub(crate) fn route(&self, segments: &[&str]) -> Result<String> {
         let clean = |segment: &&str| {
             !segment.is_empty()

@@ -28,7 +28,8 @@ pub(crate) fn found(
         at: client.clock().now(),
     };
     locks::lock(&lock);
-    tracing::error!(wallet = %lock.wallet, generation = %lock.generation, check, "provider cheated");
+    let (wallet, generation) = (lock.wallet, lock.generation);
+    tracing::error!(%wallet, %generation, check, "the provider cheated");
     Error::PeerMisbehaved {
         lock: Box::new(lock),
     }

@@ -1,4 +1,4 @@
-//! Atomic create: keygen → sealed write → read-back → proof from the shares opened again → commit.
+//! Atomic create: keygen, sealed write, read-back, proof from shares opened again, commit.
 
 use halfkey_core::wire::ErrorCode;
 use halfkey_core::{AttemptId, ChainName, ThresholdSignatureScheme, Variant, WalletProperties};

@@ -12,8 +12,8 @@ use crate::sign::share;
 use crate::{Error, Result};
 
 impl WalletStore {
-    /// The one share that a signature by `address` needs (custody rule 2), after lock and high-water
-    /// mark were checked.
+    /// The one share that a signature by `address` needs (custody rule 2), after lock and
+    /// high-water mark were checked.
     pub(super) async fn open_for_signing(
         &self,
         chain: ChainName,

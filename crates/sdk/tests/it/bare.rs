@@ -5,7 +5,7 @@ use alloy_consensus::{
     SignableTransaction as _, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
 };
 use alloy_dyn_abi::TypedData;
-use alloy_eips::eip7702::Authorization;
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use halfkey::{
     EvmWalletClient, ServerKeyShare, SvmWalletClient, ThresholdSignatureScheme, Variant,
@@ -38,7 +38,9 @@ fn forget_and_reload(
 pub(crate) fn typed_data() -> TypedData {
     serde_json::from_value(serde_json::json!({
         "types": {
-            "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "chainId", "type": "uint256"}],
+            "EIP712Domain": [
+                {"name": "name", "type": "string"}, {"name": "chainId", "type": "uint256"}
+            ],
             "Mail": [{"name": "to", "type": "address"}, {"name": "contents", "type": "string"}]
         },
         "primaryType": "Mail",
@@ -83,14 +85,32 @@ async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
         address
     );
 
+    every_transaction(&evm, &properties, &shares).await;
+    let raw = evm
+        .sign_transaction_to_hex(
+            &properties,
+            &shares,
+            TxEip1559 {
+                chain_id: 5,
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
+    assert!(raw.starts_with("0x02"), "{raw}");
+}
+
+async fn every_transaction(
+    evm: &EvmWalletClient<'_>,
+    properties: &WalletProperties,
+    shares: &[ServerKeyShare],
+) {
+    let address = evm_address(properties);
     macro_rules! signs {
         ($tx:expr) => {{
             let tx = $tx;
             let digest = tx.signature_hash();
-            let signed = evm
-                .sign_transaction(&properties, &shares, tx)
-                .await
-                .unwrap();
+            let signed = evm.sign_transaction(properties, shares, tx).await.unwrap();
             assert_eq!(signed.recover_signer().unwrap(), address);
             assert_eq!(signed.signature_hash(), digest);
         }};
@@ -131,34 +151,34 @@ async fn every_evm_operation(scheme: ThresholdSignatureScheme) {
         blob_versioned_hashes: vec![B256::with_last_byte(1)],
         ..TxEip4844::default()
     });
-    let authorization = Authorization {
-        chain_id: U256::from(1),
-        address: Address::repeat_byte(9),
-        nonce: 3,
-    };
-    let authorized = evm
-        .sign_authorization(&properties, &shares, authorization.clone())
-        .await
-        .unwrap();
-    assert_eq!(authorized.recover_authority().unwrap(), address);
+    let authorized = authorized(evm, properties, shares).await;
     signs!(TxEip7702 {
         chain_id: 1,
         to: Address::repeat_byte(7),
         authorization_list: vec![authorized],
         ..TxEip7702::default()
     });
-    let raw = evm
-        .sign_transaction_to_hex(
-            &properties,
-            &shares,
-            TxEip1559 {
-                chain_id: 5,
-                ..Default::default()
-            },
-        )
+}
+
+async fn authorized(
+    evm: &EvmWalletClient<'_>,
+    properties: &WalletProperties,
+    shares: &[ServerKeyShare],
+) -> SignedAuthorization {
+    let authorization = Authorization {
+        chain_id: U256::from(1),
+        address: Address::repeat_byte(9),
+        nonce: 3,
+    };
+    let authorized = evm
+        .sign_authorization(properties, shares, authorization.clone())
         .await
         .unwrap();
-    assert!(raw.starts_with("0x02"), "{raw}");
+    assert_eq!(
+        authorized.recover_authority().unwrap(),
+        evm_address(properties)
+    );
+    authorized
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +209,7 @@ async fn every_svm_operation(scheme: ThresholdSignatureScheme, variant: Variant)
         let signature = svm.sign_message(&properties, one, "gm").await.unwrap();
         assert!(verifies(&properties.account_address, b"gm", &signature));
     }
-    for message in crate::bare::messages(&properties.account_address) {
+    for message in messages(&properties.account_address) {
         let signature = svm
             .sign_transaction(&properties, &shares, &message)
             .await

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use halfkey::{Error, EvmWalletClient, PendingWallet, ServerKeyShare, WalletClient, WalletClientOpts};
+use halfkey::{
+    Error, EvmWalletClient, PendingWallet, ServerKeyShare, WalletClient, WalletClientOpts,
+};
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyReply, SignMessageRequest};
 use halfkey_core::{ChainName, KeyType, PartyIndex, ThresholdSignatureScheme};
@@ -23,10 +25,17 @@ async fn cheating_provider(requests: Arc<Mutex<usize>>) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let Some(request) = read_request(&mut stream).await else { continue };
+            let Some(request) = read_request(&mut stream).await else {
+                continue;
+            };
             if request.path.ends_with("/authenticate") {
                 let body = br#"{"message":"ok","encodedJwts":{"jwt":"t","minifiedJwt":"t"}}"#;
-                respond(&mut stream, "200 OK\r\ncontent-type: application/json", body).await;
+                respond(
+                    &mut stream,
+                    "200 OK\r\ncontent-type: application/json",
+                    body,
+                )
+                .await;
                 continue;
             }
             if !request.path.ends_with("/signMessage") {
@@ -37,7 +46,12 @@ async fn cheating_provider(requests: Arc<Mutex<usize>>) -> String {
             let reply = cheat(&request);
             let mut body = Vec::new();
             ciborium::into_writer(&reply, &mut body).unwrap();
-            respond(&mut stream, "200 OK\r\ncontent-type: application/cbor", &body).await;
+            respond(
+                &mut stream,
+                "200 OK\r\ncontent-type: application/cbor",
+                &body,
+            )
+            .await;
         }
     });
     url
@@ -64,9 +78,17 @@ fn cheat(request: &Request) -> CeremonyReply {
     for message in &request.ceremony.messages {
         run.message(message).unwrap();
     }
-    let Action::Send(messages) = run.poll() else { panic!("nothing to send") };
+    let Action::Send(messages) = run.poll() else {
+        panic!("nothing to send")
+    };
     let next = Some("sdk/e/waas/ceremonies/next".to_owned());
-    CeremonyReply { next, messages, created: None, signed: None, activity: None }
+    CeremonyReply {
+        next,
+        messages,
+        created: None,
+        signed: None,
+        activity: None,
+    }
 }
 
 /// One wallet, one test: the lock is process-wide.
@@ -85,7 +107,9 @@ async fn proven_cheating_locks_the_generation_on_this_side_for_good() {
 
     let store = storage.store(&client);
     let error = store.sign_evm_message(&address, "hello").await.unwrap_err();
-    let Error::PeerMisbehaved { lock } = &error else { panic!("{error:?}") };
+    let Error::PeerMisbehaved { lock } = &error else {
+        panic!("{error:?}")
+    };
     assert!(!error.is_retryable());
     assert_eq!(lock.wallet, own.header().wallet);
     assert_eq!(*requests.lock().unwrap(), 1, "a signature was repeated");
@@ -101,15 +125,25 @@ async fn proven_cheating_locks_the_generation_on_this_side_for_good() {
     let wallet = own.header().wallet.to_string();
     let properties = halfkey::WalletProperties::new("EVM", wallet, address.clone());
     let bare = EvmWalletClient::new(&client);
-    let error = bare.sign_message(&properties, &[share], "hello").await.unwrap_err();
+    let error = bare
+        .sign_message(&properties, &[share], "hello")
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::WalletLocked { .. }), "{error:?}");
     assert_eq!(*requests.lock().unwrap(), 1);
 
     // The record decides: a row put back to `active` changes nothing (custody rule 13).
     let name = RecordName::state("", &address).unwrap();
     let vault = Vault::new(storage.parts());
-    vault.put_row(&name, row(&own).to_string().as_bytes(), Expect::Any).await.unwrap();
-    let error = storage.store(&client).sign_evm_message(&address, "hello").await.unwrap_err();
+    vault
+        .put_row(&name, row(&own).to_string().as_bytes(), Expect::Any)
+        .await
+        .unwrap();
+    let error = storage
+        .store(&client)
+        .sign_evm_message(&address, "hello")
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::WalletLocked { .. }), "{error:?}");
 }
 
@@ -126,12 +160,21 @@ async fn seed(storage: &Storage, client: &WalletClient, share: &ServerKeyShare) 
     let name = RecordName::new(hint.active_name.clone()).unwrap();
     let plaintext = share.decode_secret().unwrap();
     let ctx = hint.bind_ctx();
-    vault.store(&name, &ctx, &plaintext, Expect::Absent, &access).await.unwrap();
+    vault
+        .store(&name, &ctx, &plaintext, Expect::Absent, &access)
+        .await
+        .unwrap();
     let guard = WalletGuard::new("", &ctx);
-    guard.raise_high_water(&vault, hint.generation, &access).await.unwrap();
+    guard
+        .raise_high_water(&vault, hint.generation, &access)
+        .await
+        .unwrap();
     let own = test_shares::load(KIND, SCHEME, PartyIndex::CUSTOMER_1).unwrap();
     let name = RecordName::state("", &hint.account_address).unwrap();
-    vault.put_row(&name, row(&own).to_string().as_bytes(), Expect::Absent).await.unwrap();
+    vault
+        .put_row(&name, row(&own).to_string().as_bytes(), Expect::Absent)
+        .await
+        .unwrap();
     hint.account_address.clone()
 }
 

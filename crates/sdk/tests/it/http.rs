@@ -40,15 +40,25 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<Request> {
             return None;
         }
     }
-    Some(Request { method, path, headers, body })
+    Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    })
 }
 
 impl Request {
     /// The request with `connection: close`, as it goes to a server.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nconnection: close\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            for part in [name, ": ", value, "\r\n"] {
+                head.push_str(part);
+            }
         }
         head.push_str("\r\n");
         [head.as_bytes(), &self.body].concat()

@@ -42,12 +42,25 @@ async fn customer_to_customer_messages_never_cross_the_provider() {
     ];
     for (chain, variant) in kinds {
         proxy.take_seen();
-        let options = CreateOptions { variant, ..CreateOptions::default() };
+        let options = CreateOptions {
+            variant,
+            ..CreateOptions::default()
+        };
         let scheme = ThresholdSignatureScheme::TwoOfThree;
-        Storage::new().store(&client).create(chain, scheme, &options).await.unwrap();
+        Storage::new()
+            .store(&client)
+            .create(chain, scheme, &options)
+            .await
+            .unwrap();
         let seen: Vec<CeremonyMessage> = proxy.take_seen().iter().flat_map(messages).collect();
-        let ends: BTreeSet<(u8, u8)> =
-            seen.iter().map(|message| (message.from.as_u8(), message.to.as_u8())).collect();
-        assert_eq!(ends, BTreeSet::from([(2, 1), (3, 1)]), "{chain} {variant:?}");
+        let ends: BTreeSet<(u8, u8)> = seen
+            .iter()
+            .map(|message| (message.from.as_u8(), message.to.as_u8()))
+            .collect();
+        assert_eq!(
+            ends,
+            BTreeSet::from([(2, 1), (3, 1)]),
+            "{chain} {variant:?}"
+        );
     }
 }

@@ -56,7 +56,11 @@ impl Proxy {
 
     pub(crate) fn lose_replies(&self, nth: usize, count: usize) {
         let mut state = self.state.lock().unwrap();
-        state.lose = Some(Lose { nth, count, passed: 0 });
+        state.lose = Some(Lose {
+            nth,
+            count,
+            passed: 0,
+        });
         state.lost = 0;
     }
 
@@ -78,7 +82,9 @@ impl Proxy {
 }
 
 async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<State>>) {
-    let Some(request) = read_request(&mut client).await else { return };
+    let Some(request) = read_request(&mut client).await else {
+        return;
+    };
     let bytes = request.to_bytes();
     let (silent, lost) = {
         let mut state = state.lock().unwrap();

@@ -160,3 +160,43 @@ async fn an_idempotency_key_makes_one_wallet() {
         .await;
     assert!(matches!(other, Err(Error::InvalidArgument(_))), "{other:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wallets_outlive_both_processes() {
+    let mut provider = Provider::start().await;
+    let storage = Storage::new();
+    let store = storage.store(&provider.client().await);
+    let evm = store.create_evm(TwoOfTwo).await.unwrap().account_address;
+    let svm = store
+        .create_svm(TwoOfTwo, Variant::default())
+        .await
+        .unwrap()
+        .account_address;
+    drop(store);
+    provider.stop().await;
+    provider.start_again().await;
+
+    let store = storage.store(&provider.client().await);
+    store.sign_evm_message(&evm, "still here").await.unwrap();
+    store.sign_svm_message(&svm, "still here").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_signatures_of_one_wallet_at_once_all_verify() {
+    let provider = Provider::start().await;
+    let storage = Storage::new();
+    let store = storage.store(&provider.client().await);
+    let address = &store.create_evm(TwoOfTwo).await.unwrap().account_address;
+    // More than the 16 slots: the rest wait here, not at the provider.
+    let signatures = (0..24).map(|number| {
+        let store = &store;
+        async move {
+            let text = format!("number {number}");
+            let signature = store.sign_evm_message(address, &text).await.unwrap();
+            let signature: Signature = signature.parse().unwrap();
+            let signer = signature.recover_address_from_msg(text).unwrap();
+            assert_eq!(signer.to_checksum(None), *address);
+        }
+    });
+    futures_util::future::join_all(signatures).await;
+}

@@ -65,11 +65,11 @@ pub(crate) async fn dispose_all(app: &Arc<App>, cells: Vec<Arc<Cell>>, outcome: 
             dispose(app, state, outcome).await;
             continue;
         }
-        let (app, running) = (Arc::clone(app), app.running.clone());
+        let (app, permit) = (Arc::clone(app), app.task_permit());
         tokio::spawn(async move {
             let state = Arc::clone(&cell.state).lock_owned().await;
             dispose(&app, state, outcome).await;
-            drop(running);
+            drop(permit);
         });
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyMessage, CeremonyReply, Operation, SignedReply};
-use halfkey_core::{CeremonyId, PartyIndex, SigningInput};
+use halfkey_core::{CeremonyId, PartyIndex, Signature, SigningInput};
 use halfkey_mpc::{Error as MpcError, Sign, SignParams};
 use halfkey_vault::Purpose;
+use sha2::{Digest as _, Sha256};
 
 use super::drive::{Progress, ceremony_error, drive};
 use super::pool::{Class, StepFailure};
@@ -169,7 +170,7 @@ impl SignRun {
     }
 }
 
-type Ran = Result<Result<(Sign, Progress<Option<halfkey_core::Signature>>), MpcError>, StepFailure>;
+type Ran = Result<Result<(Sign, Progress<Option<Signature>>), MpcError>, StepFailure>;
 
 /// Decides what a step that ran means.
 async fn advance(
@@ -196,6 +197,10 @@ async fn advance(
                 return Ok(Stepped::More(run, messages));
             }
             let verified = signature.is_some();
+            if signature.is_some_and(|signature| !proves(&context, &signature)) {
+                lock::after_suspicion(app, cell, &slot).await?;
+                return Err(ceremony_error(&MpcError::Suspect));
+            }
             let activity = sign_end::signed(app, &context, verified).await?;
             Ok(Stepped::Finished(Box::new(CeremonyReply {
                 next: None,
@@ -228,4 +233,15 @@ async fn advance(
             Err(failure.into())
         }
     }
+}
+
+/// Whether the signature of a proof verifies by other code than the engine's; of anything else that
+/// is the engine's matter.
+fn proves(context: &SignContext, signature: &Signature) -> bool {
+    let Goal::Proof { message, .. } = &context.goal else {
+        return true;
+    };
+    let input = SigningInput::Digest(Sha256::digest(message).into());
+    let WalletRow { chain, address, .. } = &context.wallet;
+    halfkey_chain::verify_signature(*chain, address, &input, signature).is_ok()
 }

@@ -9,11 +9,11 @@ use halfkey_core::EnvironmentId;
 use halfkey_vault::kms::keyring::Keyring;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::{RunningServer, metrics_listener};
-use crate::app::{App, Environment};
+use crate::app::{App, Environment, TASKS};
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
 use crate::ceremony::lock::PendingLocks;
@@ -53,7 +53,6 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
     };
     // Counted last: a start that fails for another reason is no boot.
     let (counter, restore_epoch) = BootCounter::boot(&dir, &db, config.accept_restore).await?;
-    let (running_sender, running) = mpsc::channel(1);
     let app = App {
         db,
         environments,
@@ -69,7 +68,9 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         metrics: Metrics::default(),
         requests: Arc::new(Semaphore::new(config.limits.requests)),
         draining: AtomicBool::new(false),
-        running: running_sender,
+        tasks: Arc::new(Semaphore::new(
+            usize::try_from(TASKS).unwrap_or(usize::MAX >> 3),
+        )),
         limits: config.limits,
     };
     let uses_tls = tls.is_some();
@@ -84,7 +85,6 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         environment: oldest,
         stop: tasks.stop,
         tasks: tasks.handles,
-        running,
         lock,
     })
 }

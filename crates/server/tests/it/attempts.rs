@@ -215,3 +215,23 @@ async fn a_proof_is_for_one_attempt_and_operation() {
     let abort = world.sdk(&format!("/{}/attempts/{}/abort", wallet.id, other.attempt));
     world.post(&abort, &()).await.refused(404, "not_found");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_commit_and_abort_at_once_exactly_one_wins() {
+    let world = World::start().await;
+    for _ in 0..12 {
+        let wallet = keygen(&world, SVM).await;
+        let path = attempt_path(&world, &wallet, "abort");
+        let (committed, aborted) =
+            tokio::join!(commit(&world, &wallet, true), world.post(&path, &()));
+        let state = aborted.ok::<AbortReply>().attempt.state;
+        if committed.status == 200 {
+            assert_eq!(state, AttemptState::Committed);
+        } else {
+            committed.refused(409, "attempt_aborted");
+            assert_eq!(state, AttemptState::Aborted);
+        }
+        let path = world.sdk(&format!("/attempts/{}", wallet.attempt));
+        assert_eq!(world.get(&path).await.ok::<AttemptReply>().state, state);
+    }
+}

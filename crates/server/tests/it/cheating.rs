@@ -26,12 +26,17 @@ fn cheating(
 }
 
 /// Runs a signature that cheats in the given way; returns the answer to the cheating message.
-async fn cheat(world: &World, wallet: &Wallet, how: Cheat) -> Answer {
+pub(crate) async fn cheat(world: &World, wallet: &Wallet, how: Cheat) -> Answer {
     let share = &wallet.shares[0];
     let (message, input, operation) = message_of(share, b"x");
     let mut signing = cheating(share, operation, input, how);
     let ceremony = signing.open.clone();
-    let request = SignMessageRequest { message, is_formatted: false, context: None, ceremony };
+    let request = SignMessageRequest {
+        message,
+        is_formatted: false,
+        context: None,
+        ceremony,
+    };
     let opened = world.post(&sign_path(world, wallet), &request).await;
     if opened.status != 200 {
         return opened;
@@ -41,7 +46,7 @@ async fn cheat(world: &World, wallet: &Wallet, how: Cheat) -> Answer {
     world.post(&step(&opened), &round).await
 }
 
-async fn refused_as_locked(world: &World, wallet: &Wallet) {
+pub(crate) async fn refused_as_locked(world: &World, wallet: &Wallet) {
     let (_, request) = sign_request(&wallet.shares[0], b"honest");
     let answer = world.post(&sign_path(world, wallet), &request).await;
     answer.refused(423, "wallet_locked");
@@ -55,15 +60,17 @@ async fn a_cheater_locks_the_wallet_for_good() {
 
     // A session that is open when the cheat comes dies with it.
     let (mut bystander, request) = sign_request(&wallet.shares[0], b"open");
-    let opened: CeremonyReply =
-        world.post(&sign_path(&world, &wallet), &request).await.ok();
+    let opened: CeremonyReply = world.post(&sign_path(&world, &wallet), &request).await.ok();
     let round = bystander.answer(&opened);
 
     let answer = cheat(&world, &wallet, Cheat::OtExtension).await;
     answer.refused(403, "peer_misbehaved");
     assert_eq!(answer.json()["payload"]["walletId"], wallet.id.to_string());
     assert_eq!(answer.json()["fault"], "peer");
-    world.post(&step(&opened), &round).await.refused(409, "ceremony_gone");
+    world
+        .post(&step(&opened), &round)
+        .await
+        .refused(409, "ceremony_gone");
 
     refused_as_locked(&world, &wallet).await;
     world.restart().await;
@@ -82,7 +89,9 @@ async fn cheating_in_the_second_round_locks_too() {
     let world = World::start().await;
     for how in [Cheat::Multiplication, Cheat::KeyShare] {
         let wallet = create(&world, EVM).await;
-        cheat(&world, &wallet, how).await.refused(403, "peer_misbehaved");
+        cheat(&world, &wallet, how)
+            .await
+            .refused(403, "peer_misbehaved");
         refused_as_locked(&world, &wallet).await;
     }
 }
@@ -92,10 +101,14 @@ async fn the_third_suspicion_locks() {
     let world = World::start().await;
     let wallet = create(&world, EVM).await;
     for _ in 0..2 {
-        cheat(&world, &wallet, Cheat::LastValue).await.refused(422, "ceremony_refused");
+        cheat(&world, &wallet, Cheat::LastValue)
+            .await
+            .refused(422, "ceremony_refused");
     }
     crate::customer::sign(&world, &wallet, &wallet.shares[0], b"two are not enough").await;
-    cheat(&world, &wallet, Cheat::LastValue).await.refused(422, "ceremony_refused");
+    cheat(&world, &wallet, Cheat::LastValue)
+        .await
+        .refused(422, "ceremony_refused");
     refused_as_locked(&world, &wallet).await;
 }
 
@@ -110,13 +123,21 @@ async fn cheating_in_a_proof_keeps_the_wallet_from_ever_being_committed() {
     let wallet = keygen(&world, EVM).await;
     let share = &wallet.shares[0];
     let (_, input) = proof_input(share, ProofOperation::Create);
-    let mut signing =
-        cheating(share, Operation::Proof, input, Cheat::Multiplication);
-    let request =
-        ProveRequest { operation: ProofOperation::Create, ceremony: signing.open.clone() };
-    let opened: CeremonyReply =
-        world.post(&attempt_path(&world, &wallet, "prove"), &request).await.ok();
+    let mut signing = cheating(share, Operation::Proof, input, Cheat::Multiplication);
+    let request = ProveRequest {
+        operation: ProofOperation::Create,
+        ceremony: signing.open.clone(),
+    };
+    let opened: CeremonyReply = world
+        .post(&attempt_path(&world, &wallet, "prove"), &request)
+        .await
+        .ok();
     let round = signing.answer(&opened);
-    world.post(&step(&opened), &round).await.refused(403, "peer_misbehaved");
-    commit(&world, &wallet, true).await.refused(423, "wallet_locked");
+    world
+        .post(&step(&opened), &round)
+        .await
+        .refused(403, "peer_misbehaved");
+    commit(&world, &wallet, true)
+        .await
+        .refused(423, "wallet_locked");
 }

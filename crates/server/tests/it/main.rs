@@ -17,6 +17,8 @@ mod create_bad;
 #[cfg(test)]
 mod customer;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod happy;
 #[cfg(test)]
 mod idempotency;

@@ -6,7 +6,7 @@ use halfkey_server::init;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::customer::{Creating, SVM, create, keygen, sign_request, step};
+use crate::customer::{Creating, SVM, Wallet, create, keygen, sign_request, step};
 use crate::world::{World, init_options};
 
 /// A second environment in the same deployment: its token and session.
@@ -31,118 +31,98 @@ async fn stranger(world: &mut World) -> (String, String) {
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_environments_ids_are_not_there() {
-    let mut world = World::start().await;
-    let wallet = create(&world, SVM).await;
-    let pending = keygen(&world, SVM).await;
-    let (stranger_token, stranger_jwt) = stranger(&mut world).await;
+/// A request that is well formed but for whose it is.
+type Route = (Method, String, Option<Value>);
+
+/// Every route that names a wallet or an attempt, for ours.
+fn routes(env: &str, wallet: &Wallet, pending: &Wallet) -> Vec<Route> {
     let (_, sign) = sign_request(&wallet.shares[0], b"x");
     let prove = ProveRequest {
         operation: ProofOperation::Create,
         ceremony: sign_request(&pending.shares[0], b"x").1.ceremony,
     };
-    let (sign, prove) = (serde_json::to_value(&sign), serde_json::to_value(&prove));
-    let commit = serde_json::to_value(CommitRequest { unproven: true });
-    let (sign, prove, commit) = (sign.unwrap(), prove.unwrap(), commit.unwrap());
-    let ours = world.environment.to_string();
-    let attempts = format!("{}/attempts/{}", pending.id, pending.attempt);
-    let list_create = serde_json::to_value(&Creating::new(&world, SVM).request).unwrap();
-    let routes = |env: &str| {
-        vec![
-            (
-                Method::POST,
-                format!("/sdk/{env}/waas/{}/signMessage", wallet.id),
-                Some(&sign),
-            ),
-            (
-                Method::POST,
-                format!("/sdk/{env}/waas/{attempts}/prove"),
-                Some(&prove),
-            ),
-            (
-                Method::POST,
-                format!("/sdk/{env}/waas/{attempts}/commit"),
-                Some(&commit),
-            ),
-            (
-                Method::GET,
-                format!("/sdk/{env}/waas/byWalletAddress/{}", wallet.address),
-                None,
-            ),
-            (
-                Method::GET,
-                format!("/environments/{env}/waas/{}", wallet.id),
-                None,
-            ),
-        ]
-    };
-    // Its own path, our ids; then our path, its credential.
-    for (method, path, body) in routes("stranger").into_iter().chain(routes(&ours)) {
-        let refused = world.send(method, &path, &stranger_jwt, body).await;
-        assert_eq!(
-            (refused.status, refused.code().as_str()),
-            (404, "not_found"),
-            "{path}"
-        );
-    }
-    for (method, path, body) in [
+    let sdk = |path: String| format!("/sdk/{env}/waas/{path}");
+    let attempt = format!("{}/attempts/{}", pending.id, pending.attempt);
+    let json = |value: &dyn Fn() -> serde_json::Result<Value>| Some(value().unwrap());
+    vec![
         (
             Method::POST,
-            format!("/sdk/{ours}/waas/create"),
-            Some(&list_create),
+            sdk(format!("{}/signMessage", wallet.id)),
+            json(&|| serde_json::to_value(&sign)),
         ),
         (
             Method::POST,
-            format!("/sdk/{ours}/waas/{attempts}/abort"),
-            Some(&commit),
+            sdk(format!("{attempt}/prove")),
+            json(&|| serde_json::to_value(&prove)),
+        ),
+        (
+            Method::POST,
+            sdk(format!("{attempt}/commit")),
+            json(&|| serde_json::to_value(CommitRequest { unproven: true })),
         ),
         (
             Method::GET,
-            format!("/sdk/{ours}/waas/attempts/{}", pending.attempt),
+            sdk(format!("byWalletAddress/{}", wallet.address)),
             None,
         ),
+        (
+            Method::GET,
+            format!("/environments/{env}/waas/{}", wallet.id),
+            None,
+        ),
+    ]
+}
+
+async fn not_there(world: &World, credential: &str, (method, path, body): Route) {
+    let refused = world.send(method, &path, credential, body.as_ref()).await;
+    let found = (refused.status, refused.code());
+    assert_eq!(found, (404, "not_found".to_owned()), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_environments_ids_are_not_there() {
+    let mut world = World::start().await;
+    let wallet = create(&world, SVM).await;
+    let pending = keygen(&world, SVM).await;
+    let (token, jwt) = stranger(&mut world).await;
+    let ours = world.environment.to_string();
+    // Its own path, our ids; then our path, its credential.
+    for env in ["stranger", &ours] {
+        for route in routes(env, &wallet, &pending) {
+            not_there(&world, &jwt, route).await;
+        }
+    }
+    let create = serde_json::to_value(Creating::new(&world, SVM).request).unwrap();
+    let abort = format!("waas/{}/attempts/{}/abort", pending.id, pending.attempt);
+    let attempt = format!("/sdk/{ours}/waas/attempts/{}", pending.attempt);
+    for route in [
+        (
+            Method::POST,
+            format!("/sdk/{ours}/waas/create"),
+            Some(create),
+        ),
+        (Method::POST, format!("/sdk/{ours}/{abort}"), None),
+        (Method::GET, attempt.clone(), None),
         (
             Method::GET,
             format!("/environments/{ours}/waas/wallets"),
             None,
         ),
-        (
-            Method::POST,
-            format!("/environments/{ours}/waas/authenticate"),
-            None,
-        ),
     ] {
-        let credential = if path.ends_with("authenticate") {
-            &stranger_token
-        } else {
-            &stranger_jwt
-        };
-        let refused = world.send(method, &path, credential, body).await;
-        assert_eq!(
-            (refused.status, refused.code().as_str()),
-            (404, "not_found"),
-            "{path}"
-        );
+        not_there(&world, &jwt, route).await;
     }
-    let list = "/environments/stranger/waas/wallets";
-    let none: Value = world
-        .send(Method::GET, list, &stranger_jwt, None::<&()>)
-        .await
-        .ok();
-    assert_eq!(none["wallets"], serde_json::json!([]));
+    let authenticate = format!("/environments/{ours}/waas/authenticate");
+    not_there(&world, &token, (Method::POST, authenticate, None)).await;
 
+    let list = "/environments/stranger/waas/wallets";
+    let none: Value = world.send(Method::GET, list, &jwt, None::<&()>).await.ok();
+    assert_eq!(none["wallets"], serde_json::json!([]));
     // The same attempt id is another attempt in another environment: its abort touches nothing.
-    let abort = format!("/sdk/stranger/waas/{attempts}/abort");
-    let aborted = world
-        .send(Method::POST, &abort, &stranger_jwt, Some(&commit))
-        .await;
+    let abort = format!("/sdk/stranger/{abort}");
+    let aborted = world.send(Method::POST, &abort, &jwt, None::<&()>).await;
     assert_eq!(aborted.status, 200);
-    let path = world.sdk(&format!("/attempts/{}", pending.attempt));
-    assert_eq!(
-        world.get(&path).await.ok::<AttemptReply>().state,
-        AttemptState::Staged
-    );
+    let state = world.get(&attempt).await.ok::<AttemptReply>().state;
+    assert_eq!(state, AttemptState::Staged);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,28 @@ CREATE TABLE environment_marks (
     environment TEXT NOT NULL
 ) STRICT;
 
--- One chain per (node, boot). Each names where the chain before it stood, so that a whole chain
--- cannot be taken out of the middle.
+-- One chain per (node, boot).
 CREATE TABLE audit_chains (
-    number               INTEGER PRIMARY KEY,
-    chain                BLOB NOT NULL UNIQUE CHECK (length(chain) = 16),
-    environment          TEXT NOT NULL,
-    node                 TEXT NOT NULL,
-    started_at           INTEGER NOT NULL,
-    -- The chain before; NULL for the first.
-    predecessor          BLOB CHECK (length(predecessor) = 16),
-    -- Its last entry at that time; NULL when it had none.
-    predecessor_sequence INTEGER,
-    -- The hash it stood at.
-    predecessor_head     BLOB CHECK (length(predecessor_head) = 32)
+    number      INTEGER PRIMARY KEY,
+    chain       BLOB NOT NULL UNIQUE CHECK (length(chain) = 16),
+    environment TEXT NOT NULL,
+    node        TEXT NOT NULL,
+    started_at  INTEGER NOT NULL
 ) STRICT;
+
+-- Where a chain found every other one that was begun or grew since a chain last named it: several
+-- processes append at the same time, and none of their entries may be cut off afterwards.
+CREATE TABLE audit_joins (
+    chain   BLOB NOT NULL REFERENCES audit_chains (chain),
+    -- The chain that is named.
+    named   BLOB NOT NULL REFERENCES audit_chains (chain),
+    -- How many entries it had.
+    entries INTEGER NOT NULL CHECK (entries >= 0),
+    -- The hash it stood at.
+    head    BLOB NOT NULL CHECK (length(head) = 32),
+    PRIMARY KEY (chain, named),
+    UNIQUE (named, entries)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit_entries (
     chain       BLOB NOT NULL REFERENCES audit_chains (chain),

@@ -19,17 +19,18 @@ pub struct ChainStart {
     pub node: String,
     /// When it began.
     pub started_at: UnixMillis,
-    /// Where the chain before it stood; its sequence is `None` when that chain had no entry.
-    pub predecessor: Option<Predecessor>,
+    /// Where it found every other chain that was begun or grew since a chain last named it;
+    /// ascending by id, each once.
+    pub joins: Vec<Standing>,
 }
 
-/// Where the chain before stood.
+/// Where a chain stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Predecessor {
+pub struct Standing {
     /// Which chain.
     pub chain: [u8; 16],
-    /// Its last entry then, if it had one.
-    pub sequence: Option<u64>,
+    /// How many entries it had.
+    pub entries: u64,
     /// The hash it stood at.
     pub head: [u8; 32],
 }
@@ -42,20 +43,11 @@ pub fn genesis(start: &ChainStart) -> [u8; 32] {
     field(&mut hash, start.environment.as_bytes());
     field(&mut hash, start.node.as_bytes());
     hash.update(start.started_at.0.to_be_bytes());
-    match &start.predecessor {
-        None => hash.update([0]),
-        Some(before) => {
-            hash.update([1]);
-            hash.update(before.chain);
-            match before.sequence {
-                None => hash.update([0]),
-                Some(sequence) => {
-                    hash.update([1]);
-                    hash.update(sequence.to_be_bytes());
-                }
-            }
-            hash.update(before.head);
-        }
+    hash.update(count(start.joins.len()));
+    for join in &start.joins {
+        hash.update(join.chain);
+        hash.update(join.entries.to_be_bytes());
+        hash.update(join.head);
     }
     hash.finalize().into()
 }
@@ -96,9 +88,12 @@ pub fn next(
 
 /// One length-prefixed field.
 fn field(hash: &mut Sha256, bytes: &[u8]) {
-    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    hash.update(len.to_be_bytes());
+    hash.update(count(bytes.len()));
     hash.update(bytes);
+}
+
+fn count(number: usize) -> [u8; 8] {
+    u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -149,6 +144,45 @@ mod tests {
         heads.sort_unstable();
         heads.dedup();
         assert_eq!(heads.len(), count);
+    }
+
+    #[test]
+    fn every_part_of_a_start_changes_the_genesis() {
+        type Edit = fn(&mut ChainStart);
+        let standing = Standing {
+            chain: [1; 16],
+            entries: 2,
+            head: [3; 32],
+        };
+        let start = ChainStart {
+            chain: [0; 16],
+            environment: "e".to_owned(),
+            node: "n".to_owned(),
+            started_at: UnixMillis(1),
+            joins: vec![standing],
+        };
+        let edits: [Edit; 9] = [
+            |_| {},
+            |start| start.chain = [9; 16],
+            |start| start.environment.push('x'),
+            |start| start.node.push('x'),
+            |start| start.started_at = UnixMillis(2),
+            |start| start.joins[0].chain = [9; 16],
+            |start| start.joins[0].entries = 9,
+            |start| start.joins[0].head = [9; 32],
+            |start| start.joins.clear(),
+        ];
+        let mut all: Vec<_> = edits
+            .iter()
+            .map(|edit| {
+                let mut other = start.clone();
+                edit(&mut other);
+                genesis(&other)
+            })
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), edits.len());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The hash-chained audit table: one chain per node and boot (custody rule 27), each event durable
 //! before its append returns.
 
+mod begin;
 mod rows;
 mod writer;
 
@@ -17,7 +18,7 @@ use crate::Error;
 use crate::entropy::random_bytes;
 use crate::store::sqlite::{Database, Options, Schema};
 
-pub(super) use self::rows::{ChainRow, chains, entries_from};
+pub(super) use self::rows::{ChainRow, chains, entries_from, head_of, joins};
 
 use self::writer::Waiting;
 
@@ -67,9 +68,9 @@ impl SqliteAudit {
             environment: environment.to_string(),
             node: node.to_owned(),
             started_at: clock.now(),
-            predecessor: None,
+            joins: Vec::new(),
         };
-        let start = rows::begin_chain(&database, start).await?;
+        let start = begin::begin_chain(&database, start).await?;
         let genesis = chain::genesis(&start);
         let tail = Tail {
             genesis,
@@ -87,6 +88,18 @@ impl SqliteAudit {
             tail,
             queue,
         })
+    }
+
+    /// Makes the file where it is absent, without beginning a chain; whether no chain was ever
+    /// begun in it.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn make(path: &Path, environment: &EnvironmentId) -> Result<bool, Error> {
+        let database = Database::open(path, SCHEMA, environment, Options::CREATE).await?;
+        let any = chains(database.readers(), i64::MIN, 1).await;
+        database.close().await;
+        Ok(any?.is_empty())
     }
 
     /// The chain of this boot.

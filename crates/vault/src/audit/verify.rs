@@ -1,5 +1,8 @@
 //! Verifying an audit log offline: any edit or removal in the middle is found; the end of a chain
 //! is only proven with an anchor kept elsewhere (custody rule 27).
+//!
+//! The hashes have no key. Whoever may write the file can make every one anew, from the first entry
+//! on; until checkpoints are signed, only an anchor tells such a log from the true one.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -10,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use super::AuditPosition;
 use super::chain::{self, ChainStart};
-use super::sqlite::{ChainRow, chains, entries_from};
+use super::sqlite::{ChainRow, chains, entries_from, head_of, joins};
 use crate::Error;
 use crate::store::sqlite::from_sqlx;
 
@@ -31,7 +34,8 @@ pub struct Problem {
 /// What can be said of the end of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TailProof {
-    /// No anchor was given: entries may be missing from the end of any chain.
+    /// No anchor was given: entries may be missing from the end of any chain since the last one
+    /// began, and the whole log may have been written anew.
     Unproven,
     /// The log goes at least as far as the anchor, unchanged.
     ProvenTo {
@@ -42,7 +46,9 @@ pub enum TailProof {
     Broken,
 }
 
-/// What the log is found to be.
+/// What the log is found to be. Without an anchor `is_sound` means that the log fits together, not
+/// that it is the one that was written: a complete rewrite is found with an anchor only, until
+/// signed checkpoints exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// How many chains it has.
@@ -71,7 +77,9 @@ impl fmt::Display for Report {
             self.chains, self.entries
         )?;
         match self.tail {
-            TailProof::Unproven => f.write_str("tail unproven (no anchor)")?,
+            TailProof::Unproven => f.write_str(
+                "tail unproven (no anchor: a cut end or a complete rewrite would not be found)",
+            )?,
             TailProof::ProvenTo { sequence } => write!(f, "proven to entry {sequence}")?,
             TailProof::Broken => f.write_str("does not reach its anchor")?,
         }
@@ -108,15 +116,10 @@ struct Verifier<'a> {
     anchor: Option<&'a AuditPosition>,
     anchor_found: bool,
     report: Report,
-    /// The chain before, and every hash of it that a later chain may name: by sequence, with `None`
-    /// for its genesis.
-    before: Option<Walked>,
-}
-
-/// A chain already walked.
-struct Walked {
-    chain: [u8; 16],
-    heads: BTreeMap<Option<u64>, [u8; 32]>,
+    /// What every chain walked so far began from: what later ones may name.
+    walked: BTreeMap<[u8; 16], [u8; 32]>,
+    /// The chain walked last.
+    before: Option<[u8; 16]>,
 }
 
 impl<'a> Verifier<'a> {
@@ -131,6 +134,7 @@ impl<'a> Verifier<'a> {
             anchor,
             anchor_found: false,
             report,
+            walked: BTreeMap::new(),
             before: None,
         }
     }
@@ -141,7 +145,7 @@ impl<'a> Verifier<'a> {
             let page = chains(pool, number, PAGE).await?;
             let Some(last) = page.last() else { break };
             number = last.number;
-            for row in &page {
+            for row in page {
                 self.walk(pool, row).await?;
             }
         }
@@ -164,12 +168,14 @@ impl<'a> Verifier<'a> {
         });
     }
 
-    async fn walk(&mut self, pool: &SqlitePool, row: &ChainRow) -> Result<(), Error> {
-        let chain = row.start.chain;
+    async fn walk(&mut self, pool: &SqlitePool, row: ChainRow) -> Result<(), Error> {
+        let mut start = row.start;
+        let chain = start.chain;
         self.report.chains = self.report.chains.saturating_add(1);
-        self.check_join(&row.start);
-        let mut head = chain::genesis(&row.start);
-        let mut heads = BTreeMap::from([(None, head)]);
+        start.joins = joins(pool, &chain).await?;
+        self.check_joins(pool, &start).await?;
+        let genesis = chain::genesis(&start);
+        let mut head = genesis;
         let mut next = 0_u64;
         loop {
             let page = entries_from(pool, &chain, next, PAGE).await?;
@@ -191,33 +197,41 @@ impl<'a> Verifier<'a> {
                 }
                 // Goes on from what is written, so that one edit is reported once.
                 head = entry.head;
-                heads.insert(Some(entry.sequence), head);
                 self.check_anchor(chain, entry.sequence, &head);
                 self.report.entries = self.report.entries.saturating_add(1);
                 next = entry.sequence.saturating_add(1);
             }
         }
-        self.before = Some(Walked { chain, heads });
+        self.walked.insert(chain, genesis);
+        self.before = Some(chain);
         Ok(())
     }
 
-    /// A chain must name the chain before it, at a hash that one really had.
-    fn check_join(&mut self, start: &ChainStart) {
-        let fits = match (&self.before, &start.predecessor) {
-            (None, None) => true,
-            (Some(walked), Some(named)) => {
-                walked.chain == named.chain
-                    && walked.heads.get(&named.sequence) == Some(&named.head)
-            }
-            _ => false,
+    /// A chain must name the chain before it, and everything it names at a hash that was really
+    /// there. What it should have named besides stands in its own hash.
+    async fn check_joins(&mut self, pool: &SqlitePool, start: &ChainStart) -> Result<(), Error> {
+        let names_the_one_before = match self.before {
+            None => start.joins.is_empty(),
+            Some(before) => start.joins.iter().any(|join| join.chain == before),
         };
-        if !fits {
-            self.problem(
-                start.chain,
-                None,
-                "the chain before it is missing, cut or changed",
-            );
+        if !names_the_one_before {
+            self.problem(start.chain, None, "the chain before it is missing");
         }
+        for join in &start.joins {
+            let genesis = self.walked.get(&join.chain).copied();
+            let found = match (genesis, join.entries.checked_sub(1)) {
+                (Some(_), Some(last)) => head_of(pool, &join.chain, last).await?,
+                (genesis, _) => genesis,
+            };
+            if found != Some(join.head) {
+                self.problem(
+                    start.chain,
+                    None,
+                    "an earlier chain that it names is missing, cut or changed",
+                );
+            }
+        }
+        Ok(())
     }
 
     fn check_anchor(&mut self, chain: [u8; 16], sequence: u64, head: &[u8; 32]) {

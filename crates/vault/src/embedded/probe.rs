@@ -12,7 +12,7 @@ use crate::{Access, BindCtx, Error, Expect, Purpose, RecordName, RecordPurpose, 
 
 const NAME: &str = "probe";
 
-/// Opens the canary; seals it first where there is none yet.
+/// Opens the canary; seals it first where there is nothing yet.
 pub(super) async fn check(vault: &Vault, keyring: &Keyring, node: &str) -> Result<(), Error> {
     let name = RecordName::new(NAME)?;
     let ctx = context(keyring);
@@ -21,7 +21,15 @@ pub(super) async fn check(vault: &Vault, keyring: &Keyring, node: &str) -> Resul
         purpose: Purpose::Probe,
         request_id: RequestId::from_bytes(*random_bytes::<16>()?),
     };
+    // Listed before the canary is looked for: no process stores a record before there is one.
+    let others = vault.list_names("", None, 1).await?;
     if vault.get_row(&name).await?.is_none() {
+        if !others.names.is_empty() {
+            return Err(Error::corrupt(
+                NAME,
+                "it is missing although other records are there",
+            ));
+        }
         let canary = SecretBytes::new(random_bytes::<32>()?.to_vec());
         match vault
             .store(&name, &ctx, &canary, Expect::Absent, &access)

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
+use halfkey_vault::audit::sqlite::SqliteAudit;
 use halfkey_vault::audit::verify::verify;
 use halfkey_vault::conformance::sample;
+use halfkey_vault::store::sqlite::{Options, SqliteRecords};
 use halfkey_vault::{Embedded, Error, Expect};
 use tempfile::TempDir;
 
@@ -191,18 +193,36 @@ async fn files_of_another_environment_are_refused() {
     open(&dir).await.unwrap().close().await;
 }
 
-/// Dying after any file was made, the next start goes on.
+fn make_dir(dir: &Path) {
+    std::fs::create_dir(dir).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(dir, private).unwrap();
+}
+
+/// Dying after any file was made, the next start goes on: the keyring is made last.
 #[tokio::test]
 async fn a_creation_that_died_is_taken_up_again() {
-    let (dir, alive) = place();
-    create(&dir).await.close().await;
-    for made in [vec![], vec!["keyring.json"]] {
-        let partial = alive.path().join(format!("partial-{}", made.len()));
-        std::fs::create_dir(&partial).unwrap();
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        std::fs::set_permissions(&partial, private).unwrap();
-        for file in made {
-            std::fs::copy(dir.join(file), partial.join(file)).unwrap();
+    let (_, alive) = place();
+    for made in 0..5_u8 {
+        let partial = alive.path().join(format!("partial-{made}"));
+        make_dir(&partial);
+        let empty = |file: &str| {
+            std::fs::write(partial.join(file), b"").unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(partial.join(file), private).unwrap();
+        };
+        if made == 1 {
+            empty("vault.sqlite");
+        } else if made > 1 {
+            let path = partial.join("vault.sqlite");
+            let records = SqliteRecords::open(&path, &environment(), Options::CREATE).await;
+            records.unwrap().database().close().await;
+        }
+        if made == 3 {
+            empty("audit.sqlite");
+        } else if made > 3 {
+            let path = partial.join("audit.sqlite");
+            assert!(SqliteAudit::make(&path, &environment()).await.unwrap());
         }
         let vault = create(&partial).await;
         vault
@@ -212,10 +232,88 @@ async fn a_creation_that_died_is_taken_up_again() {
             .unwrap();
         vault.close().await;
     }
-    // An empty database file, made and not yet filled.
-    let empty = dir.join("cache.sqlite");
-    std::fs::write(&empty, b"").unwrap();
+}
+
+/// An empty database file of the cache, made and not yet filled.
+#[tokio::test]
+async fn an_empty_cache_is_filled() {
+    let (dir, _alive) = place();
+    create(&dir).await.close().await;
+    std::fs::write(dir.join("cache.sqlite"), b"").unwrap();
     open(&dir).await.unwrap().close().await;
+}
+
+/// A restore that forgot a file: nothing is made in its place, neither a store that would take
+/// wallets beside those that were lost, nor an audit log that says nothing ever happened.
+#[tokio::test]
+async fn a_lost_store_is_not_replaced() {
+    let (dir, _alive) = place();
+    create(&dir).await.close().await;
+    for file in ["vault.sqlite", "audit.sqlite"] {
+        let (path, aside) = (dir.join(file), dir.join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        let refused = create_in(&dir, &environment()).await;
+        assert!(
+            matches!(refused, Err(Error::NotFound(_))),
+            "{file}: {refused:?}"
+        );
+        assert!(!path.exists(), "{file} was made");
+
+        // Cut to nothing.
+        std::fs::copy(&aside, &path).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        match create_in(&dir, &environment()).await {
+            Err(Error::Backend { message, temporary }) => {
+                assert!(message.contains("empty file") && !temporary, "{message}");
+            }
+            other => panic!("{file}: {other:?}"),
+        }
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    create(&dir).await.close().await;
+}
+
+/// The keyring and the records lost together: what happened is still on record.
+#[tokio::test]
+async fn a_used_audit_log_is_not_taken_for_a_new_one() {
+    let (dir, _alive) = place();
+    create(&dir).await.close().await;
+    for file in ["keyring.json", "vault.sqlite"] {
+        std::fs::remove_file(dir.join(file)).unwrap();
+    }
+    match create_in(&dir, &environment()).await {
+        Err(Error::Keyring(why)) => assert!(why.contains("restore it"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!dir.join("keyring.json").exists());
+}
+
+/// Without its canary a store that is in use does not get another one under whatever keyring is
+/// here.
+#[tokio::test]
+async fn a_lost_canary_is_not_replaced_beside_records() {
+    let (dir, alive) = place();
+    let vault = create(&dir).await;
+    vault
+        .vault
+        .store(&name("s"), &ctx(), &secret("x"), Expect::Absent, &access())
+        .await
+        .unwrap();
+    vault
+        .vault
+        .destroy(&name("probe"), &access())
+        .await
+        .unwrap();
+    vault.close().await;
+    let other = alive.path().join("other");
+    create(&other).await.close().await;
+    std::fs::copy(other.join("keyring.json"), dir.join("keyring.json")).unwrap();
+    match create_in(&dir, &environment()).await {
+        Err(Error::Corrupt { name, why }) => {
+            assert!(name == "probe" && why.contains("missing"), "{name}: {why}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use crate::Error;
 const MAX_TYPES: usize = 64;
 const MAX_MEMBERS: usize = 512;
 const MAX_NAME_BYTES: usize = 128;
+/// Names and types of all members together. Their text is hashed once for each structure in the
+/// message.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// Values in one fully expanded structure with one element per array.
 const MAX_EXPANSION: u64 = 4096;
 
@@ -38,6 +41,9 @@ pub(super) fn check(typed_data: &Map<String, Value>) -> Result<(), Error> {
     }
     if graph.values().map(Vec::len).sum::<usize>() > MAX_MEMBERS {
         return malformed("too many members");
+    }
+    if types.values().map(text_bytes).sum::<usize>() > MAX_TEXT_BYTES {
+        return malformed("types are too long");
     }
     // Its message would not be part of the digest.
     if primary == "EIP712Domain" || !graph.contains_key(primary.as_str()) {
@@ -65,6 +71,16 @@ fn member_types(members: &Value) -> Result<Vec<&str>, Error> {
         types.push(element_type(member_type)?);
     }
     Ok(types)
+}
+
+fn text_bytes(members: &Value) -> usize {
+    let members = members.as_array().into_iter().flatten();
+    let texts = members.flat_map(|member| [member.get("name"), member.get("type")]);
+    texts
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::len)
+        .sum()
 }
 
 /// `T`, `T[]`, `T[3][]`: the part before the brackets, when all is well formed.

@@ -4,11 +4,11 @@ use halfkey_core::UnixMillis;
 use sqlx::sqlite::{SqliteExecutor, SqlitePool, SqliteRow};
 use sqlx::{FromRow, Row as _};
 
-use crate::audit::chain::{self, ChainStart, Predecessor};
+use crate::audit::chain::{ChainStart, Standing};
 use crate::store::sqlite::{Database, from_sqlx};
 use crate::{AuditEvent, AuditPosition, Error};
 
-/// A chain as it stands in the table.
+/// A chain as it stands in its table, and in the one of its joins.
 pub(in crate::audit) struct ChainRow {
     pub(in crate::audit) number: i64,
     pub(in crate::audit) start: ChainStart,
@@ -16,17 +16,6 @@ pub(in crate::audit) struct ChainRow {
 
 impl FromRow<'_, SqliteRow> for ChainRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let predecessor = match row.try_get::<Option<Vec<u8>>, _>("predecessor")? {
-            None => None,
-            Some(chain) => Some(Predecessor {
-                chain: array(&chain)?,
-                sequence: row
-                    .try_get::<Option<i64>, _>("predecessor_sequence")?
-                    .map(unsigned)
-                    .transpose()?,
-                head: array(&row.try_get::<Vec<u8>, _>("predecessor_head")?)?,
-            }),
-        };
         Ok(Self {
             number: row.try_get("number")?,
             start: ChainStart {
@@ -34,8 +23,19 @@ impl FromRow<'_, SqliteRow> for ChainRow {
                 environment: row.try_get("environment")?,
                 node: row.try_get("node")?,
                 started_at: UnixMillis(row.try_get("started_at")?),
-                predecessor,
+                // Stands in a table of its own.
+                joins: Vec::new(),
             },
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Standing {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            chain: array(&row.try_get::<Vec<u8>, _>("named")?)?,
+            entries: unsigned(row.try_get("entries")?)?,
+            head: array(&row.try_get::<Vec<u8>, _>("head")?)?,
         })
     }
 }
@@ -84,11 +84,11 @@ fn unsigned(number: i64) -> Result<u64, sqlx::Error> {
     u64::try_from(number).map_err(|_| sqlx::Error::Decode("a sequence is negative".into()))
 }
 
-fn signed(number: u64) -> Result<i64, Error> {
+pub(super) fn signed(number: u64) -> Result<i64, Error> {
     i64::try_from(number).map_err(|_| Error::permanent("an audit sequence is too large"))
 }
 
-/// Every chain in the order they began, at most `limit` after `after`.
+/// Every chain in the order they began, at most `limit` after `after`; without their joins.
 pub(in crate::audit) async fn chains(
     pool: &SqlitePool,
     after: i64,
@@ -100,6 +100,34 @@ pub(in crate::audit) async fn chains(
         .fetch_all(pool)
         .await
         .map_err(from_sqlx)
+}
+
+/// What a chain names, ascending by id.
+pub(in crate::audit) async fn joins(
+    executor: impl SqliteExecutor<'_>,
+    chain: &[u8; 16],
+) -> Result<Vec<Standing>, Error> {
+    sqlx::query_as("SELECT * FROM audit_joins WHERE chain = ?1 ORDER BY named")
+        .bind(chain.as_slice())
+        .fetch_all(executor)
+        .await
+        .map_err(from_sqlx)
+}
+
+/// The hash an entry has in the table; `None` when there is no such entry.
+pub(in crate::audit) async fn head_of(
+    pool: &SqlitePool,
+    chain: &[u8; 16],
+    sequence: u64,
+) -> Result<Option<[u8; 32]>, Error> {
+    let entry: Option<EntryRow> =
+        sqlx::query_as("SELECT * FROM audit_entries WHERE chain = ?1 AND sequence = ?2")
+            .bind(chain.as_slice())
+            .bind(signed(sequence)?)
+            .fetch_optional(pool)
+            .await
+            .map_err(from_sqlx)?;
+    Ok(entry.map(|entry| entry.head))
 }
 
 /// The entries of a chain from `sequence` on, in order, at most `limit`.
@@ -134,58 +162,6 @@ pub(super) async fn last_entry(
     .await
     .map_err(from_sqlx)?;
     Ok(last.map(|row| (row.sequence, row.head)))
-}
-
-/// Writes a chain's row, joined to the newest chain there is; one transaction, so that two
-/// processes that start at once do not join the same one.
-pub(super) async fn begin_chain(
-    database: &Database,
-    mut start: ChainStart,
-) -> Result<ChainStart, Error> {
-    let writer = database.writer();
-    let mut transaction = writer
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(from_sqlx)?;
-    let newest: Option<ChainRow> =
-        sqlx::query_as("SELECT * FROM audit_chains ORDER BY number DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(from_sqlx)?;
-    let mut number = 1_i64;
-    if let Some(newest) = newest {
-        number = newest.number.saturating_add(1);
-        let last = last_entry(&mut *transaction, &newest.start.chain).await?;
-        start.predecessor = Some(Predecessor {
-            chain: newest.start.chain,
-            sequence: last.map(|(sequence, _)| sequence),
-            head: last.map_or_else(|| chain::genesis(&newest.start), |(_, head)| head),
-        });
-    }
-    let before = start.predecessor.as_ref();
-    sqlx::query(
-        "INSERT INTO audit_chains (number, chain, environment, node, started_at, predecessor,
-                                   predecessor_sequence, predecessor_head)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )
-    .bind(number)
-    .bind(start.chain.as_slice())
-    .bind(&start.environment)
-    .bind(&start.node)
-    .bind(start.started_at.0)
-    .bind(before.map(|before| before.chain.to_vec()))
-    .bind(
-        before
-            .and_then(|before| before.sequence)
-            .map(signed)
-            .transpose()?,
-    )
-    .bind(before.map(|before| before.head.to_vec()))
-    .execute(&mut *transaction)
-    .await
-    .map_err(from_sqlx)?;
-    transaction.commit().await.map_err(from_sqlx)?;
-    Ok(start)
 }
 
 /// Writes entries in one durable transaction.

@@ -18,7 +18,7 @@ use crate::private_file;
 pub enum OpenMode {
     /// Made when absent.
     Create,
-    /// [`Error::NotFound`] when absent.
+    /// [`Error::NotFound`] when absent; an empty file is refused too.
     Existing,
 }
 
@@ -79,7 +79,7 @@ impl Database {
         prepare_file(path, options.mode)?;
         let writer = writer_options(path, options.max_pages);
         let writer = pool(1).connect_with(writer).await.map_err(from_sqlx)?;
-        migrate(&writer, schema, environment).await?;
+        migrate(&writer, schema, environment, options.mode).await?;
         check_environment(&writer, schema, environment).await?;
         let readers = base_options(path).pragma("query_only", "ON");
         let readers = pool(4).connect_with(readers).await.map_err(from_sqlx)?;
@@ -165,6 +165,7 @@ async fn migrate(
     writer: &SqlitePool,
     schema: Schema,
     environment: &EnvironmentId,
+    mode: OpenMode,
 ) -> Result<(), Error> {
     let mut transaction = writer
         .begin_with("BEGIN IMMEDIATE")
@@ -181,6 +182,12 @@ async fn migrate(
             schema.what
         )));
     };
+    if done == 0 && mode == OpenMode::Existing {
+        return Err(Error::permanent(format!(
+            "{} is an empty file; restore it from its backup",
+            schema.what
+        )));
+    }
     for script in missing {
         sqlx::raw_sql(*script)
             .execute(&mut *transaction)

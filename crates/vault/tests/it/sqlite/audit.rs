@@ -73,6 +73,7 @@ async fn a_sound_log_is_sound_and_its_tail_unproven_without_an_anchor() {
     assert!(report.is_sound(), "{report}");
     assert_eq!((report.chains, report.entries), (3, 30));
     assert!(report.to_string().contains("tail unproven"), "{report}");
+    assert!(report.to_string().contains("rewrite"), "{report}");
     for anchor in &positions {
         let report = verify(&path, Some(anchor)).await.unwrap();
         assert!(report.is_sound(), "{report}");
@@ -161,18 +162,86 @@ async fn every_edit_of_a_chain_is_found() {
         "node = 'node-2'",
         "environment = 'env-other'",
         "started_at = started_at + 1",
-        "predecessor_sequence = 8",
-        "predecessor_head = zeroblob(32)",
-        "predecessor = zeroblob(16)",
-        "predecessor = NULL, predecessor_sequence = NULL, predecessor_head = NULL",
     ] {
-        for number in [2, 3] {
+        for number in [1, 2, 3] {
             let sql = format!("UPDATE audit_chains SET {edit} WHERE number = {number}");
             assert!(
                 !after(&path, &sql, None).await.is_sound(),
                 "{edit} of {number}"
             );
         }
+    }
+    for edit in [
+        "UPDATE audit_joins SET entries = 9",
+        "UPDATE audit_joins SET entries = 0",
+        "UPDATE audit_joins SET head = zeroblob(32)",
+        "UPDATE audit_joins SET named = zeroblob(16)",
+        "DELETE FROM audit_joins",
+    ] {
+        for number in [2, 3] {
+            let sql = format!(
+                "{edit} WHERE chain = (SELECT chain FROM audit_chains WHERE number = {number})"
+            );
+            assert!(
+                !after(&path, &sql, None).await.is_sound(),
+                "{edit} of {number}"
+            );
+        }
+    }
+}
+
+/// A service that runs on while commands come and go: what it wrote before a command began cannot
+/// be cut off afterwards, also where that command is not the one begun right after it.
+#[tokio::test]
+async fn a_cut_of_a_chain_that_ran_on_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data/audit.sqlite");
+    let service = open(&path).await;
+    for round in 0..4 {
+        for number in 0..3 {
+            let event = event(&format!("service {round} {number}"));
+            service.append(event).await.unwrap();
+        }
+        // One of the commands writes nothing.
+        let command = open(&path).await;
+        if round != 2 {
+            command.append(event("command")).await.unwrap();
+        }
+        command.database().close().await;
+    }
+    let last = service.append(event("unnamed")).await.unwrap();
+    service.database().close().await;
+    let report = verify(&path, Some(&last)).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert_eq!((report.chains, report.entries), (5, 16));
+
+    let cut = |from: u64| {
+        format!(
+            "DELETE FROM audit_entries WHERE sequence >= {from} AND chain = x'{}'",
+            hex::encode(service.chain())
+        )
+    };
+    for from in 0..12 {
+        let report = after(&path, &cut(from), None).await;
+        assert!(!report.is_sound(), "from {from}: {report}");
+    }
+    // Appended after the newest chain began: only the anchor tells.
+    let report = after(&path, &cut(12), None).await;
+    assert!(
+        report.is_sound() && report.tail == TailProof::Unproven,
+        "{report}"
+    );
+    assert!(!after(&path, &cut(12), Some(&last)).await.is_sound());
+    for number in 2..5 {
+        let sql = format!(
+            "DELETE FROM audit_entries WHERE chain =
+             (SELECT chain FROM audit_chains WHERE number = {number});
+             DELETE FROM audit_joins WHERE chain =
+             (SELECT chain FROM audit_chains WHERE number = {number});
+             DELETE FROM audit_chains WHERE number = {number}"
+        );
+        let report = after(&path, &sql, None).await;
+        assert!(!report.is_sound(), "without chain {number}: {report}");
     }
 }
 

@@ -1,0 +1,116 @@
+//! Outside judges: implementations that share no code with Halfkey or alloy check our signatures.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::tools;
+
+/// A signature and what it should be over, for a judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question(Value);
+
+impl Question {
+    /// Who signed this EIP-191 message? `signature` is the 65 bytes as `0x` hex.
+    pub fn evm_message(message: &[u8], signature: &str) -> Self {
+        let message = format!("0x{}", hex::encode(message));
+        Self(json!({ "ask": "evm_message", "message": message, "signature": signature }))
+    }
+
+    /// Who signed this EIP-712 data, `EIP712Domain` among its types?
+    pub fn evm_typed_data(typed_data: &Value, signature: &str) -> Self {
+        Self(json!({ "ask": "evm_typed_data", "typedData": typed_data, "signature": signature }))
+    }
+
+    /// Who signed this transaction (EIP-2718 bytes)?
+    pub fn evm_transaction(signed: &[u8]) -> Self {
+        let transaction = format!("0x{}", hex::encode(signed));
+        Self(json!({ "ask": "evm_transaction", "transaction": transaction }))
+    }
+
+    /// Who signed this EIP-7702 authorization?
+    pub fn evm_authorization(chain_id: u64, address: &str, nonce: u64, signature: &str) -> Self {
+        Self(json!({
+            "ask": "evm_authorization", "chainId": chain_id, "address": address, "nonce": nonce,
+            "signature": signature,
+        }))
+    }
+
+    /// Did `address` sign this message? `signature` in base58.
+    pub fn svm_message(message: &[u8], address: &str, signature: &str) -> Self {
+        let message = hex::encode(message);
+        Self(json!({
+            "ask": "svm_message", "message": message, "address": address, "signature": signature,
+        }))
+    }
+
+    /// Which signers' signatures verify? The answer is a list of (address, verifies).
+    pub fn svm_transaction(transaction: &[u8]) -> Self {
+        Self(json!({ "ask": "svm_transaction", "transaction": hex::encode(transaction) }))
+    }
+}
+
+/// Asks eth-account.
+pub fn eth_account(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("eth-account");
+    must_answer(
+        Command::new(tools::python()).arg(tools::script("judge.py")),
+        questions,
+    )
+}
+
+/// Asks solders.
+pub fn solders(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("solders");
+    must_answer(
+        Command::new(tools::python()).arg(tools::script("judge.py")),
+        questions,
+    )
+}
+
+/// Asks ethers.
+pub fn ethers(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("ethers");
+    let mut command = Command::new("node");
+    command
+        .arg(tools::script("judge.mjs"))
+        .arg(tools::node_modules());
+    must_answer(&mut command, questions)
+}
+
+/// Whether Foundry's cast finds that `address` signed this text.
+pub fn cast_verifies(address: &str, message: &str, signature: &str) -> bool {
+    tools::real_part("cast");
+    let mut command = Command::new(tools::cast());
+    command.args(["wallet", "verify", "--address", address, message, signature]);
+    command.output().unwrap().status.success()
+}
+
+/// One answer a question, `ok` or `error`.
+fn must_answer(command: &mut Command, questions: &[Question]) -> Vec<Value> {
+    let asked = questions
+        .iter()
+        .map(|question| question.0.clone())
+        .collect::<Value>();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(asked.to_string().as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "the judge failed: {}",
+        output.status
+    );
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.len(), questions.len());
+    answers
+}

@@ -1,0 +1,77 @@
+"""Checks signatures with implementations that share no code with Halfkey: eth-account and solders.
+
+Standard input: a JSON list of questions {"ask": NAME, ...}. Standard output: the list of answers,
+each {"ok": ANSWER} or {"error": TEXT}.
+"""
+
+import json
+import sys
+
+
+def evm_message(question):
+    from eth_account import Account
+    from eth_account.messages import encode_defunct
+
+    message = encode_defunct(hexstr=question["message"])
+    return Account.recover_message(message, signature=question["signature"])
+
+
+def evm_typed_data(question):
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+
+    message = encode_typed_data(full_message=question["typedData"])
+    return Account.recover_message(message, signature=question["signature"])
+
+
+def evm_transaction(question):
+    from eth_account import Account
+
+    return Account.recover_transaction(question["transaction"])
+
+
+def evm_authorization(question):
+    """Recovers the authority from chain id, address, nonce and the 65-byte signature."""
+    import rlp
+    from eth_keys import keys
+    from eth_utils import keccak
+
+    fields = [question["chainId"], bytes.fromhex(question["address"][2:]), question["nonce"]]
+    signature = bytes.fromhex(question["signature"][2:])
+    parity = bytes([signature[64] - 27])
+    digest = keccak(b"\x05" + rlp.encode(fields))
+    signature = keys.Signature(signature[:64] + parity)
+    return signature.recover_public_key_from_msg_hash(digest).to_checksum_address()
+
+
+def svm_message(question):
+    from solders.pubkey import Pubkey
+    from solders.signature import Signature
+
+    signature = Signature.from_string(question["signature"])
+    message = bytes.fromhex(question["message"])
+    return signature.verify(Pubkey.from_string(question["address"]), message)
+
+
+def svm_transaction(question):
+    """The signers in order, each with whether its signature verifies."""
+    from solders.transaction import VersionedTransaction
+
+    transaction = VersionedTransaction.from_bytes(bytes.fromhex(question["transaction"]))
+    keys = transaction.message.account_keys
+    return [[str(keys[i]), ok] for i, ok in enumerate(transaction.verify_with_results())]
+
+
+ASKED = {f.__name__: f for f in (
+    evm_message, evm_typed_data, evm_transaction, evm_authorization, svm_message, svm_transaction,
+)}
+
+
+def answer(question):
+    try:
+        return {"ok": ASKED[question["ask"]](question)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+json.dump([answer(question) for question in json.load(sys.stdin)], sys.stdout)
