@@ -108,7 +108,7 @@ fn kill_at(case: Case, half: Half, place: &str) -> bool {
     for share in &stored {
         assert!(
             left.contains(share),
-            "{context}: stored share {share} is gone"
+            "{context}: a stored share is gone"
         );
     }
     let listed = home.json(&provider, &["wallet", "list"]);

@@ -8,8 +8,8 @@ use dkls23_core::protocols::sign_session::SignSession;
 use dkls23_core::protocols::signing::SignData;
 use dkls23_core::protocols::{Parameters, PartyIndex};
 use dkls23_secp256k1::Party;
+use engine_k256::Secp256k1;
 use frost_ed25519 as frost;
-use k256::Secp256k1;
 use rand_core::OsRng;
 
 use crate::table::Table;

@@ -39,7 +39,10 @@ pub(crate) async fn provider(dir: PathBuf) -> Result<(), Failure> {
     })
     .await?;
     println!("{}", server.addr());
-    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
+    tokio::task::spawn_blocking(|| {
+        std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink())
+    })
+    .await??;
     server.shutdown().await;
     Ok(())
 }
