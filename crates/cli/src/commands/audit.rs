@@ -23,11 +23,15 @@ const LOGS: [(&str, &str); 2] = [
 pub(crate) async fn run(data: &DataDir, command: Audit, output: Output) -> Result<(), Failure> {
     let Audit::Verify { anchor, activity } = command;
     let anchor = anchor.as_deref().map(parse_anchor).transpose()?;
-    let activity = activity.as_deref().map(parse_anchor).transpose()?.map(|at| ActivityRef {
-        chain: hex::encode(at.chain),
-        sequence: at.sequence,
-        head: hex::encode(at.head),
-    });
+    let activity = activity
+        .as_deref()
+        .map(parse_anchor)
+        .transpose()?
+        .map(|at| ActivityRef {
+            chain: hex::encode(at.chain),
+            sequence: at.sequence,
+            head: hex::encode(at.head),
+        });
     let (mut values, mut lines, mut sound) = (Vec::new(), Vec::new(), true);
     let customer = data.customer().join("audit.sqlite");
     if customer.exists() {
@@ -101,8 +105,18 @@ fn describe(report: &Report) -> Value {
 }
 
 fn line(report: &Report) -> String {
-    let problems: Vec<_> = report.problems.iter().map(|one| format!("{one:?}")).collect();
-    summary("customer", report.chains, report.entries, tail(report), &problems)
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|one| format!("{one:?}"))
+        .collect();
+    summary(
+        "customer",
+        report.chains,
+        report.entries,
+        tail(report),
+        &problems,
+    )
 }
 
 fn describe_provider(report: &activity_log::Report) -> Value {
@@ -118,7 +132,13 @@ fn describe_provider(report: &activity_log::Report) -> Value {
 
 fn provider_line(report: &activity_log::Report) -> String {
     let tail = provider_tail(report);
-    summary("provider", report.chains, report.entries, tail, &report.problems)
+    summary(
+        "provider",
+        report.chains,
+        report.entries,
+        tail,
+        &report.problems,
+    )
 }
 
 const fn provider_tail(report: &activity_log::Report) -> &'static str {
@@ -131,7 +151,8 @@ const fn provider_tail(report: &activity_log::Report) -> &'static str {
 
 fn summary(half: &str, chains: u64, entries: u64, tail: &str, problems: &[String]) -> String {
     let count = problems.len();
-    let mut text = format!("{half}: {entries} entries in {chains} chains, {count} problems; {tail}");
+    let mut text =
+        format!("{half}: {entries} entries in {chains} chains, {count} problems; {tail}");
     for problem in problems {
         text.push_str("\n  ");
         text.push_str(problem);

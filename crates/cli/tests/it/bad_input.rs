@@ -143,9 +143,15 @@ fn another_provider_is_refused_by_its_environment_and_by_its_identity() {
     let provider = home.serve();
     let mut command = home.against(&provider, &create);
     let wrong = impostor.started["provider_identity"].as_str().unwrap();
-    let output = command.env("HALFKEY_PROVIDER_IDENTITY", wrong).output().unwrap();
+    let output = command
+        .env("HALFKEY_PROVIDER_IDENTITY", wrong)
+        .output()
+        .unwrap();
     must_fail(&home, &output, CUSTODY);
-    assert_eq!(crate::support::active_wallets(&home.path().join("provider")), 0);
+    assert_eq!(
+        crate::support::active_wallets(&home.path().join("provider")),
+        0
+    );
 }
 
 #[test]
@@ -160,7 +166,10 @@ fn restored_provider_database_is_refused_and_accepted_only_when_told_to() {
     home.json(&provider, &["wallet", "sign-message", &evm, "hi"]);
     provider.stop();
     for name in ["provider.db", "provider.db-wal", "provider.db-shm"] {
-        let (from, to) = (older.path().join("provider").join(name), home.path().join("provider"));
+        let (from, to) = (
+            older.path().join("provider").join(name),
+            home.path().join("provider"),
+        );
         drop(std::fs::remove_file(to.join(name)));
         if from.exists() {
             std::fs::copy(from, to.join(name)).unwrap();
@@ -168,11 +177,29 @@ fn restored_provider_database_is_refused_and_accepted_only_when_told_to() {
     }
     let output = home.run(&["--json", "serve", "--listen", "127.0.0.1:0"]);
     let error = must_fail(&home, &output, CUSTODY);
-    assert!(error["error"].as_str().unwrap().contains("--accept-restore"), "{error}");
-    let args = ["--json", "serve", "--listen", "127.0.0.1:0", "--accept-restore"];
+    assert!(
+        error["error"]
+            .as_str()
+            .unwrap()
+            .contains("--accept-restore"),
+        "{error}"
+    );
+    let args = [
+        "--json",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--accept-restore",
+    ];
     let provider = Provider::start(home.command(&args));
-    home.json(&provider, &["wallet", "sign-message", &svm, "FROST wallets still sign"]);
-    let output = home.against(&provider, &["wallet", "sign-message", &evm, "hi"]).output().unwrap();
+    home.json(
+        &provider,
+        &["wallet", "sign-message", &svm, "FROST wallets still sign"],
+    );
+    let output = home
+        .against(&provider, &["wallet", "sign-message", &evm, "hi"])
+        .output()
+        .unwrap();
     must_fail(&home, &output, CUSTODY);
 }
 
