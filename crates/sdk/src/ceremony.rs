@@ -98,7 +98,13 @@ pub(crate) async fn round(
     messages: Vec<CeremonyMessage>,
     retry: Retry,
 ) -> Result<CeremonyReply> {
-    // A relative path of the provider's own origin; anything else is refused when it is joined.
+    // A relative path of the provider's own origin, of an opaque id: nothing to interpret.
+    if !next
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_'))
+    {
+        return Err(Error::Protocol("the path of the next round is not one"));
+    }
     let path = if next.starts_with('/') {
         next.to_owned()
     } else {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use halfkey_core::wire::{AttemptReply, IdentityReply, ListReply, WalletReply, WalletSummary};
-use halfkey_core::{AttemptId, Clock, EnvironmentId, SecretString, WalletProperties};
+use halfkey_core::{AttemptId, ChainName, Clock, EnvironmentId, SecretString, WalletProperties};
 use tokio::sync::OnceCell;
 
 use crate::identity::{self, ProviderIdentity};
 use crate::opts::WalletClientOpts;
 use crate::transport::Transport;
-use crate::{LockToken, Result, sign};
+use crate::{Error, LockToken, Result, sign};
 
 mod identify;
 mod requests;
@@ -129,7 +129,21 @@ impl WalletClient {
     pub async fn lookup(&self, account_address: &str) -> Result<WalletSummary> {
         let path = self.route(&["byWalletAddress", account_address])?;
         let reply: WalletReply = self.get(&path).await.map_err(requests::no_wallet)?;
-        Ok(reply.summary)
+        let summary = reply.summary;
+        let chain: ChainName = summary
+            .chain_name
+            .parse()
+            .map_err(|_| Error::Protocol("the wallet is of a chain this version does not know"))?;
+        let canonical = |address: &str| halfkey_chain::canonical_address(chain, address);
+        match (
+            canonical(account_address),
+            canonical(&summary.account_address),
+        ) {
+            (Ok(asked), Ok(told)) if asked == told => Ok(summary),
+            _ => Err(Error::Protocol(
+                "the provider describes another wallet than asked for",
+            )),
+        }
     }
 
     /// One page of the environment's wallets, oldest first. `cursor` is the last page's

@@ -11,7 +11,7 @@ use halfkey_core::{ChainName, ServerKeyShare, ThresholdSignatureScheme, WalletPr
 
 use crate::keygen::{self, CreateOptions};
 use crate::sign::{share, verify};
-use crate::{PendingWallet, Result, WalletClient};
+use crate::{PendingWallet, Result, WalletClient, prove};
 
 pub(crate) mod payload;
 mod settle;
@@ -66,6 +66,21 @@ impl<'a> EvmWalletClient<'a> {
         let scheme = threshold_signature_scheme;
         let generated = keygen::keygen(self.inner, ChainName::Evm, scheme, options).await?;
         PendingWallet::new(self.inner, generated)
+    }
+
+    /// Shows the provider that the shares of an active wallet were stored: marks it `proven`
+    /// (custody rule 8). Takes all of the customer's shares, as they were loaded again.
+    ///
+    /// # Errors
+    /// As signing.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn prove(
+        &self,
+        wallet_properties: &WalletProperties,
+        external_server_key_shares: &[ServerKeyShare],
+    ) -> Result<()> {
+        let shares = external_server_key_shares;
+        prove::prove_active(self.inner, ChainName::Evm, wallet_properties, shares).await
     }
 
     /// Signs a text as EIP-191 `personal_sign`. `0x` and 130 hex digits: r, s, v (27 or 28).

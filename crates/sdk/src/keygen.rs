@@ -10,6 +10,8 @@ use halfkey_core::{
 use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 
 use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::error::Unactivated;
+use crate::sign::share;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -65,13 +67,29 @@ pub(crate) async fn keygen(
         .await
         .map_err(|stop| stop.error)?;
     crash_point("create.after_keygen");
+    let shares: Vec<KeyShare> = ended.outputs.into_iter().map(|(_, share)| share).collect();
     let created = ended
         .last
         .created
-        .ok_or(Error::Protocol("keygen ended without a wallet"))?;
-    let shares: Vec<KeyShare> = ended.outputs.into_iter().map(|(_, share)| share).collect();
-    check(&params, &created, &shares)?;
-    Ok(shares)
+        .ok_or(Error::Protocol("keygen ended without a wallet"));
+    match created.and_then(|created| check(&params, &created, &shares)) {
+        Ok(()) => Ok(shares),
+        // Nothing good is known of them, but they may be the only ones of an active wallet.
+        Err(error) => Err(carry(&params, &shares, error)),
+    }
+}
+
+/// The shares inside an error (custody rule 8).
+fn carry(params: &KeygenParams, shares: &[KeyShare], source: Error) -> Error {
+    let Some(Ok(properties)) = shares.first().map(share::properties) else {
+        return source;
+    };
+    Error::NotActivated(Box::new(Unactivated {
+        shares: shares.iter().map(share::encode).collect(),
+        properties,
+        attempt_id: params.attempt,
+        source,
+    }))
 }
 
 fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keygen>> {

@@ -143,7 +143,8 @@ impl PendingWallet {
     ///
     /// # Errors
     /// When a share does not belong to this attempt, or the ceremony fails. The wallet stays
-    /// pending and this can be tried again.
+    /// pending; this can be tried again unless the error is [`Error::PeerMisbehaved`] or
+    /// [`Error::WalletLocked`].
     #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
     pub async fn prove(&mut self, shares: &[ServerKeyShare]) -> Result<()> {
         let reread = Self::from_shares(&self.client, shares)?;

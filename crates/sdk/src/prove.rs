@@ -6,12 +6,14 @@ use std::sync::Arc;
 use halfkey_core::proof_message::{ProofOperation, proof_message};
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{Blob, CeremonyMessage, CeremonyOpen, Operation, ProveRequest};
-use halfkey_core::{CeremonyId, PartyIndex, Signature, SigningInput};
+use halfkey_core::{
+    CeremonyId, ChainName, PartyIndex, ServerKeyShare, Signature, SigningInput, WalletProperties,
+};
 use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
-use crate::sign::{misbehaviour, verify};
+use crate::sign::{locks, misbehaviour, share, slots, verify};
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -46,6 +48,23 @@ pub(crate) async fn prove(
         crash_point("create.after_local_proof");
     }
     Ok(())
+}
+
+/// Proves an active wallet from shares that were stored and loaded again (custody rule 8).
+pub(crate) async fn prove_active(
+    client: &WalletClient,
+    chain: ChainName,
+    properties: &WalletProperties,
+    shares: &[ServerKeyShare],
+) -> Result<()> {
+    let decoded = shares.iter().map(|one| share::decode(one).map(Arc::new));
+    let mut decoded = decoded.collect::<Result<Vec<_>>>()?;
+    decoded.sort_by_key(|share| share.header().party);
+    share::same_set(client, &decoded)?;
+    for one in &decoded {
+        share::belongs(client, chain, properties, one)?;
+    }
+    prove(client, &decoded, ProofOperation::Prove).await
 }
 
 /// What a proof of `share` signs.
@@ -94,7 +113,10 @@ async fn prove_with_provider(
         retry: Retry::Never,
     };
     let (ceremony, expected) = (params.ceremony, params.input.clone());
-    let _slot = crate::sign::slots::acquire(client, header).await?;
+    locks::check(header)?;
+    let _slot = slots::acquire(client, header).await?;
+    // A cheat found while this call waited for its slot.
+    locks::check(header)?;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
     let ended = ceremonies::exchange(client, opening, Table::new([(header.party, run)]))
         .await

@@ -17,6 +17,7 @@ pub(crate) mod locks;
 pub(crate) mod misbehaviour;
 pub(crate) mod share;
 pub(crate) mod slots;
+pub(crate) mod suspects;
 pub(crate) mod verify;
 
 /// The digest, or SHA-256 of the message, as hex: names an unknown outcome.
@@ -80,17 +81,16 @@ pub(crate) async fn sign(
         .find_map(|(_, signature)| signature);
     let signature = signature.ok_or(Error::Bug("a signature ceremony without a signature"))?;
     verify::against_key(share, &payload.request.input, &signature)
-        .map_err(|error| unknown(payload, error))?;
-    if ended
-        .last
-        .signed
-        .is_some_and(|signed| signed.operation != payload.request.operation)
-    {
-        return Err(Error::Protocol(
-            "the provider signed it as another operation",
-        ));
-    }
+        .map_err(|error| failure(client, share, payload, ceremony, late(error)))?;
     Ok(signature)
+}
+
+/// A failure after the whole exchange.
+const fn late(error: Error) -> Stopped {
+    Stopped {
+        error,
+        reached: u32::MAX,
+    }
 }
 
 /// What a stopped signature means to the caller.
@@ -103,10 +103,12 @@ fn failure(
 ) -> Error {
     let header = share.header();
     let error = misbehaviour::found(client, header, ceremony, stop.error);
+    let error = suspects::count(client, header, ceremony, error);
     if matches!(error, Error::PeerMisbehaved { .. }) {
         return error;
     }
-    if stop.reached >= last_request(header.key_type) && !is_refusal(&error) {
+    let refused = is_refusal(header.key_type, &error);
+    if stop.reached >= last_request(header.key_type) && !refused {
         return unknown(payload, error);
     }
     match error.api_code() {
@@ -126,15 +128,20 @@ fn unknown(payload: &WirePayload, source: Error) -> Error {
     }
 }
 
-/// Whether the provider certainly did not take part: nothing arrived there, or it said no.
-fn is_refusal(error: &Error) -> bool {
+/// Whether no signature can exist: nothing arrived at the provider, or, for Ed25519, it said no.
+/// (There the provider cannot complete a signature by itself. For ECDSA it can, once it has the
+/// customer's last message, and an answer is not authenticated: no status proves anything.)
+fn is_refusal(key_type: KeyType, error: &Error) -> bool {
     match error {
         Error::Network(inner) => inner.never_sent(),
-        Error::Authentication(_) | Error::NotAuthenticated => true,
-        Error::Api(api) => !matches!(
-            api.code,
-            ErrorCode::Internal | ErrorCode::Unavailable | ErrorCode::Unrecognised
-        ),
+        Error::Authentication(_) | Error::NotAuthenticated => !key_type.uses_ot(),
+        Error::Api(api) => {
+            !key_type.uses_ot()
+                && !matches!(
+                    api.code,
+                    ErrorCode::Internal | ErrorCode::Unavailable | ErrorCode::Unrecognised
+                )
+        }
         _ => false,
     }
 }

@@ -24,6 +24,7 @@ mod rows;
 mod settle;
 mod sign;
 mod stage;
+mod suspects;
 mod view;
 
 pub use options::StoreOptions;
@@ -87,7 +88,16 @@ impl WalletStore {
         let chain = chain_of(address);
         let canonical = halfkey_chain::canonical_address(chain, address)?;
         match self.properties.get(&canonical).await {
-            Ok(Some(cached)) => return Ok(cached.value),
+            Ok(Some(cached)) => {
+                let address = &cached.value.account_address;
+                if halfkey_chain::canonical_address(chain, address).as_ref() == Ok(&canonical) {
+                    return Ok(cached.value);
+                }
+                tracing::warn!(
+                    address = canonical,
+                    "the cache holds another wallet's properties"
+                );
+            }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "properties cache does not answer"),
         }

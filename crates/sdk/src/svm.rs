@@ -8,7 +8,7 @@ use halfkey_core::{
 use crate::evm::sign_or_settle;
 use crate::keygen::{self, CreateOptions};
 use crate::sign::share;
-use crate::{Error, PendingWallet, Result, WalletClient};
+use crate::{Error, PendingWallet, Result, WalletClient, prove};
 
 pub(crate) mod payload;
 
@@ -74,6 +74,21 @@ impl<'a> SvmWalletClient<'a> {
         let scheme = threshold_signature_scheme;
         let generated = keygen::keygen(self.inner, ChainName::Svm, scheme, options).await?;
         PendingWallet::new(self.inner, generated)
+    }
+
+    /// Shows the provider that the shares of an active wallet were stored: marks it `proven`
+    /// (custody rule 8). Takes all of the customer's shares, as they were loaded again.
+    ///
+    /// # Errors
+    /// As signing.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn prove(
+        &self,
+        wallet_properties: &WalletProperties,
+        external_server_key_shares: &[ServerKeyShare],
+    ) -> Result<()> {
+        let shares = external_server_key_shares;
+        prove::prove_active(self.inner, ChainName::Svm, wallet_properties, shares).await
     }
 
     /// Signs a text; the base58 form of the 64-byte signature.

@@ -55,6 +55,7 @@ impl Db {
     pub(crate) async fn open(
         path: &Path,
         clock: Arc<dyn Clock>,
+        kind: BootKind,
         create: bool,
     ) -> Result<Self, Error> {
         if !create
@@ -87,7 +88,7 @@ impl Db {
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
         let boot = crate::ids::random_id();
-        let head = Arc::new(Mutex::new(ChainHead::start_of(boot)));
+        let head = Arc::new(Mutex::new(ChainHead::start_of(boot, kind)));
         Ok(Self {
             write,
             read,

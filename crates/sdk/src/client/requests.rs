@@ -97,8 +97,11 @@ impl WalletClient {
             retry: plan.retry,
         };
         match self.transport().send(&call(&token)).await {
-            Err(Error::Authentication(_)) => {
-                let renewed = self.session_token(Some(&token)).await?;
+            Err(Error::Authentication(refused)) => {
+                // If there is no new token, that something answered is what counts.
+                let Ok(renewed) = self.session_token(Some(&token)).await else {
+                    return Err(Error::Authentication(refused));
+                };
                 self.transport().send(&call(&renewed)).await
             }
             other => other,

@@ -25,17 +25,22 @@ pub(crate) async fn commit(
     crash_point("create.after_commit");
     match sent {
         Ok(reply) => check(&reply, header.chain, properties),
-        Err(error) if error.api_code() == Some(ErrorCode::AttemptAborted) => {
-            Err(Error::AttemptAborted(header.attempt))
-        }
-        Err(error @ (Error::Network(_) | Error::Protocol(_))) => {
-            match client.attempt(header.attempt).await {
-                Ok(reply) if is_committed(reply.state) => Ok(()),
-                _ => Err(error),
+        Err(error) if is_open(&error) => match client.attempt(header.attempt).await {
+            Ok(reply) if is_committed(reply.state) => Ok(()),
+            Ok(reply) if reply.state == AttemptState::Aborted => {
+                Err(Error::AttemptAborted(header.attempt))
             }
-        }
+            _ => Err(error),
+        },
         Err(error) => Err(error),
     }
+}
+
+/// Whether the answer leaves open what became of the attempt. That it was aborted is believed only
+/// when the provider's identity has signed it (custody rule 6).
+fn is_open(error: &Error) -> bool {
+    matches!(error, Error::Network(_) | Error::Protocol(_))
+        || error.api_code() == Some(ErrorCode::AttemptAborted)
 }
 
 /// Whether the generation of an attempt in this state is the active one.

@@ -18,6 +18,16 @@ pub(crate) fn found(
     if culprit != PartyIndex::PROVIDER {
         return Error::Bug("the customer's own party failed a check");
     }
+    lock(client, header, ceremony, check)
+}
+
+/// Locks the generation in this process, and says so.
+pub(crate) fn lock(
+    client: &WalletClient,
+    header: &ShareHeader,
+    ceremony: CeremonyId,
+    check: &str,
+) -> Error {
     let lock = LockToken {
         environment: header.environment.clone(),
         wallet: header.wallet,

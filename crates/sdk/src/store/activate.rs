@@ -1,5 +1,6 @@
 use halfkey_core::AttemptId;
 use halfkey_core::crash_point::crash_point;
+use halfkey_core::wire::ProofState;
 use halfkey_vault::{Error as VaultError, Expect, RecordName, Versioned};
 
 use super::WalletStore;
@@ -14,6 +15,7 @@ impl WalletStore {
         &self,
         row: &Versioned<StateRow>,
         attempt: AttemptId,
+        proof: ProofState,
     ) -> Result<()> {
         let state = &row.value;
         let found = state.generations.iter().find(|one| one.attempt == attempt);
@@ -23,6 +25,7 @@ impl WalletStore {
         crash_point("create.after_high_water");
         let mut active = state.clone();
         active.set(attempt, GenerationState::Active, self.client.clock().now());
+        active.prove(attempt, proof);
         match self.write_row(&active, Expect::Rev(row.rev)).await {
             Ok(_) => {}
             Err(Error::Vault(VaultError::Conflict(_))) => {

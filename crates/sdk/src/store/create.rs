@@ -6,6 +6,7 @@ use halfkey_vault::{Expect, Rev};
 
 use super::resume::Settled;
 use super::row::GenerationState;
+use super::settle::settled_before;
 use super::{WalletStore, chain_of};
 use crate::{CreateOptions, Error, PendingWallet, Result, keygen};
 
@@ -61,7 +62,10 @@ impl WalletStore {
         };
         let generated = match keygen::keygen(&self.client, chain, scheme, options).await {
             Ok(generated) => generated,
-            Err(error) => return self.exists_already(error).await,
+            Err(error) => {
+                let key = options.idempotency_key.as_deref();
+                return self.exists_already(error, chain, scheme, key).await;
+            }
         };
         let pending = PendingWallet::new(&self.client, generated)?;
         let expect = alias_rev.map_or(Expect::Absent, Expect::Rev);
@@ -88,50 +92,47 @@ impl WalletStore {
                 "this idempotency key made a wallet of another chain or scheme".to_owned(),
             ));
         }
-        let pending = row
+        let attempt = alias.value.attempt;
+        let named = row
             .value
-            .in_state(GenerationState::Pending)
-            .map(|one| one.attempt);
-        let settled = match pending {
-            Some(attempt) => {
-                let settled = self.settle(row, core::time::Duration::ZERO).await;
-                settled.map_err(|source| left_pending(attempt, source))?
-            }
-            None if row.value.in_state(GenerationState::Aborted).is_some() => Settled::Aborted,
-            None => Settled::Active(Box::new(row.value.properties())),
+            .generations
+            .iter()
+            .find(|one| one.attempt == attempt);
+        let state = named.map(|one| one.state);
+        let settled = match state {
+            Some(GenerationState::Pending) => self
+                .settle(row, self.options.abort_after)
+                .await
+                .map_err(|source| left_pending(attempt, source))?,
+            Some(GenerationState::Aborted) => Settled::Aborted,
+            _ => settled_before(&row.value)?,
         };
         match settled {
             Settled::Active(properties) => Ok(Earlier::Done(properties)),
             Settled::Aborted => Ok(Earlier::Ended(alias.rev)),
-            Settled::Pending | Settled::Unknown | Settled::Failed(_) => Err(left_pending(
-                alias.value.attempt,
-                Error::Protocol("the attempt is not settled"),
-            )),
+            Settled::Pending | Settled::Unknown | Settled::Failed(_) => {
+                let source = Error::InvalidArgument("resume or abort that attempt".to_owned());
+                Err(left_pending(attempt, source))
+            }
         }
     }
 
-    /// The provider says that the idempotency key has made a wallet already: if it is one of ours,
-    /// it is the result.
-    async fn exists_already(&self, error: Error) -> Result<WalletProperties> {
-        let Error::Api(api) = &error else {
+    /// The provider says that the idempotency key has made a wallet already. Its word is not
+    /// signed, so it only makes us look again at what this store holds under that key: another
+    /// process may have finished in the meantime.
+    async fn exists_already(
+        &self,
+        error: Error,
+        chain: ChainName,
+        scheme: ThresholdSignatureScheme,
+        key: Option<&str>,
+    ) -> Result<WalletProperties> {
+        let (Some(ErrorCode::WalletExists), Some(key)) = (error.api_code(), key) else {
             return Err(error);
         };
-        let address = api
-            .payload
-            .as_ref()
-            .and_then(|payload| payload.get("accountAddress"));
-        let address = address
-            .and_then(serde_json::Value::as_str)
-            .map(str::to_owned);
-        let (ErrorCode::WalletExists, Some(address)) = (api.code, address) else {
-            return Err(error);
-        };
-        let Ok(Some(row)) = self.find_row(chain_of(&address), &address).await else {
-            return Err(error);
-        };
-        match self.settle(row, core::time::Duration::ZERO).await {
-            Ok(Settled::Active(properties)) => Ok(*properties),
-            _ => Err(error),
+        match self.earlier(key, chain, scheme).await {
+            Ok(Earlier::Done(properties)) => Ok(*properties),
+            Ok(Earlier::None | Earlier::Ended(_)) | Err(_) => Err(error),
         }
     }
 

@@ -1,5 +1,6 @@
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::proof_message::ProofOperation;
+use halfkey_core::wire::ProofState;
 use halfkey_vault::{Purpose, Versioned};
 
 use super::WalletStore;
@@ -17,6 +18,11 @@ impl WalletStore {
         let generation = state
             .in_state(GenerationState::Pending)
             .ok_or(Error::Bug("nothing pending to finish"))?;
+        if self.is_locked(state, generation).await? {
+            return Err(Error::WalletLocked {
+                generation: generation.generation,
+            });
+        }
         let shares = self.open_all(state, generation, Purpose::Proof).await?;
         crash_point("create.after_reopen");
         if let Err(error) = prove::prove(&self.client, &shares, ProofOperation::Create).await {
@@ -25,6 +31,7 @@ impl WalletStore {
         let first = shares.first().ok_or(Error::NoShare)?;
         let properties = state.properties();
         pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
-        self.activate(row, generation.attempt).await
+        self.activate(row, generation.attempt, ProofState::Proven)
+            .await
     }
 }

@@ -12,8 +12,9 @@ pub struct StoreOptions {
     pub actor: String,
     /// Which customer party signs. In `TWO_OF_THREE` either of them can.
     pub signing_party: PartyIndex,
-    /// How old a pending entry without stored shares must be before a general resume aborts it: a
-    /// younger one may belong to a create that is still running elsewhere.
+    /// How old a pending entry without stored shares must be before a resume aborts it (custody
+    /// rule 6): a younger one may belong to a create that is still running, or to shares that an
+    /// error handed to the caller.
     pub abort_after: Duration,
 }
 
@@ -23,7 +24,7 @@ impl Default for StoreOptions {
             prefix: String::new(),
             actor: "halfkey".to_owned(),
             signing_party: PartyIndex::CUSTOMER_1,
-            abort_after: Duration::from_mins(10),
+            abort_after: Duration::from_hours(30 * 24),
         }
     }
 }

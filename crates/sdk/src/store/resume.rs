@@ -1,7 +1,5 @@
 //! What earlier processes left pending.
 
-use core::time::Duration;
-
 use halfkey_core::wire::ProofState;
 use halfkey_core::{
     AttemptId, ChainName, Generation, ThresholdSignatureScheme, UnixMillis, WalletId,
@@ -9,7 +7,7 @@ use halfkey_core::{
 };
 use halfkey_vault::Versioned;
 
-use super::row::{GenerationState, StateRow};
+use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::{Error, Result};
 
@@ -32,6 +30,8 @@ pub struct PendingEntry {
     pub proof: ProofState,
     /// Since when.
     pub since: UnixMillis,
+    /// The provider was caught cheating under it: it can never become active.
+    pub locked: bool,
 }
 
 /// Which pending wallets to settle.
@@ -89,8 +89,8 @@ impl WalletStore {
     /// activated here, staged ones are proven and committed, aborted ones are marked so. Can be
     /// repeated at will; one that fails does not stop the others.
     ///
-    /// A target named by attempt or address is aborted at once when its shares were never stored;
-    /// under [`ResumeTarget::All`] only after `abort_after`.
+    /// An entry whose shares were never stored is aborted only once it is older than
+    /// `abort_after`; [`Self::abort`] does it at once.
     ///
     /// # Errors
     /// When the vault tier cannot be read, the provider is not the pinned one, or the target named
@@ -98,26 +98,45 @@ impl WalletStore {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn resume(&self, target: ResumeTarget) -> Result<Vec<Resumed>> {
         self.pin().await?;
-        let (rows, abort_after) = match target {
-            ResumeTarget::All => (self.all_rows().await?, self.options.abort_after),
-            ResumeTarget::Attempt(attempt) => (self.row_of(attempt).await?, Duration::ZERO),
-            ResumeTarget::Address(address) => (
-                vec![self.row(chain_of(&address), &address).await?],
-                Duration::ZERO,
-            ),
+        let rows = match target {
+            ResumeTarget::All => self.all_rows().await?,
+            ResumeTarget::Attempt(attempt) => self.row_of(attempt).await?,
+            ResumeTarget::Address(address) => {
+                vec![self.row(chain_of(&address), &address).await?]
+            }
         };
         let mut resumed = Vec::new();
         for row in rows {
             let Some(entry) = entry(&row.value) else {
                 continue;
             };
-            let settled = match self.settle(row, abort_after).await {
+            let settled = match self.settle(row, self.options.abort_after).await {
                 Ok(settled) => settled,
                 Err(error) => Settled::Failed(Box::new(error)),
             };
             resumed.push(Resumed { entry, settled });
         }
         Ok(resumed)
+    }
+
+    /// Ends a pending attempt on both sides at once. For a wallet whose shares were never stored, or
+    /// that is not wanted any more; stored shares are kept, and whoever was handed shares by an
+    /// error can do nothing with them afterwards.
+    ///
+    /// # Errors
+    /// When the attempt is not pending here, or the provider cannot be reached.
+    #[tracing::instrument(level = "debug", skip_all, fields(%attempt))]
+    pub async fn abort(&self, attempt: AttemptId) -> Result<Settled> {
+        self.pin().await?;
+        let rows = self.row_of(attempt).await?;
+        let row = rows.first().ok_or(Error::WalletNotFound)?;
+        let named = |one: &&GenerationRow| one.attempt == attempt;
+        match row.value.generations.iter().find(named) {
+            Some(one) if one.state == GenerationState::Pending => self.give_up(row, one).await,
+            _ => Err(Error::InvalidArgument(
+                "this attempt is not pending".to_owned(),
+            )),
+        }
     }
 
     async fn row_of(&self, attempt: AttemptId) -> Result<Vec<Versioned<StateRow>>> {
@@ -137,7 +156,10 @@ impl WalletStore {
 }
 
 fn entry(row: &StateRow) -> Option<PendingEntry> {
-    let generation = row.in_state(GenerationState::Pending)?;
+    let locked = |one: &&GenerationRow| one.state == GenerationState::Locked && !one.committed;
+    let generation = row
+        .in_state(GenerationState::Pending)
+        .or_else(|| row.generations.iter().find(locked))?;
     Some(PendingEntry {
         attempt: generation.attempt,
         wallet: row.wallet,
@@ -146,5 +168,6 @@ fn entry(row: &StateRow) -> Option<PendingEntry> {
         generation: generation.generation,
         proof: generation.proof,
         since: generation.since,
+        locked: generation.state == GenerationState::Locked,
     })
 }

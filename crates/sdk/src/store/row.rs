@@ -49,6 +49,9 @@ pub(super) struct GenerationRow {
     pub(super) share_set: ShareSetId,
     pub(super) state: GenerationState,
     pub(super) proof: ProofState,
+    /// Whether it was ever active. Before that nobody was given an address.
+    #[serde(default)]
+    pub(super) committed: bool,
     /// When it came into this state.
     pub(super) since: UnixMillis,
     pub(super) parties: Vec<PartyRow>,
@@ -103,6 +106,7 @@ impl StateRow {
                 share_set: header.share_set,
                 state: GenerationState::Pending,
                 proof: ProofState::Unproven,
+                committed: false,
                 since: now,
                 parties,
             }],
@@ -137,9 +141,15 @@ impl StateRow {
         {
             one.state = state;
             one.since = now;
-            if state == GenerationState::Active {
-                one.proof = ProofState::Proven;
-            }
+            one.committed |= state == GenerationState::Active;
+        }
+    }
+
+    /// Notes how far the shares of `attempt` are proven.
+    pub(super) fn prove(&mut self, attempt: AttemptId, proof: ProofState) {
+        let named = |one: &&mut GenerationRow| one.attempt == attempt;
+        if let Some(one) = self.generations.iter_mut().find(named) {
+            one.proof = proof;
         }
     }
 

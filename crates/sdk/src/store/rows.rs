@@ -35,7 +35,10 @@ impl WalletStore {
                 "{name} belongs to another environment"
             )));
         }
-        if RecordName::state(&self.options.prefix, &row.address)? != *name {
+        let canonical = halfkey_chain::canonical_address(row.chain, &row.account_address)?;
+        if canonical != row.address
+            || RecordName::state(&self.options.prefix, &row.address)? != *name
+        {
             return Err(Error::VaultState(format!(
                 "{name} speaks of another wallet"
             )));

@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 use halfkey_core::WalletProperties;
-use halfkey_core::wire::AttemptState;
+use halfkey_core::wire::{AttemptState, ProofState};
 use halfkey_vault::{Expect, Purpose, RecordName, Versioned};
 
 use super::WalletStore;
@@ -19,8 +19,13 @@ impl WalletStore {
     ) -> Result<Settled> {
         let state = &row.value;
         let Some(generation) = state.in_state(GenerationState::Pending) else {
-            return Ok(settled_before(state));
+            return settled_before(state);
         };
+        if self.is_locked(state, generation).await? {
+            return Err(Error::WalletLocked {
+                generation: generation.generation,
+            });
+        }
         let reply = self.client.attempt(generation.attempt).await?;
         match reply.state {
             AttemptState::Committed | AttemptState::Finalised => {
@@ -49,17 +54,23 @@ impl WalletStore {
         row: &Versioned<StateRow>,
         generation: &GenerationRow,
     ) -> Result<Settled> {
-        if self.vault.can_open() {
+        if !self.vault.can_open() {
             // What is made active must open and be what it says.
-            self.open_all(&row.value, generation, Purpose::Resume)
-                .await?;
+            return Err(Error::CannotOpen);
         }
-        self.activate(row, generation.attempt).await?;
-        Ok(active(&row.value))
+        let state = &row.value;
+        self.open_all(state, generation, Purpose::Resume).await?;
+        // Whoever committed may have done so without a proof (custody rule 8).
+        let proof = match self.client.lookup(&state.account_address).await {
+            Ok(summary) if summary.attempt_id == generation.attempt => summary.proof,
+            _ => ProofState::Unproven,
+        };
+        self.activate(row, generation.attempt, proof).await?;
+        Ok(active(state))
     }
 
-    /// The key's only customer share was never stored: end the attempt on both sides.
-    async fn give_up(
+    /// Ends the attempt on both sides: its shares were never stored, or the caller wants it ended.
+    pub(super) async fn give_up(
         &self,
         row: &Versioned<StateRow>,
         generation: &GenerationRow,
@@ -109,10 +120,20 @@ fn active(row: &StateRow) -> Settled {
     Settled::Active(Box::new(properties))
 }
 
-fn settled_before(row: &StateRow) -> Settled {
+/// What a row without a pending generation came to.
+pub(super) fn settled_before(row: &StateRow) -> Result<Settled> {
     if row.active().is_some() {
-        active(row)
-    } else {
-        Settled::Aborted
+        return Ok(active(row));
     }
+    if let Some(locked) = row.in_state(GenerationState::Locked) {
+        return Err(Error::WalletLocked {
+            generation: locked.generation,
+        });
+    }
+    if row.in_state(GenerationState::Aborted).is_some() {
+        return Ok(Settled::Aborted);
+    }
+    Err(Error::VaultState(
+        "the wallet has no generation that signs".to_owned(),
+    ))
 }

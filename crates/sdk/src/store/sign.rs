@@ -123,7 +123,7 @@ impl WalletStore {
         let (row, share) = self.open_for_signing(chain, address).await?;
         match sign::sign(&self.client, &share, payload).await {
             Ok(signature) => Ok(signature),
-            Err(error) => Err(self.keep_lock(&row, error).await),
+            Err(error) => Err(self.keep_account(&row, share.header(), error).await),
         }
     }
 }

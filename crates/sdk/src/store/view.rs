@@ -133,12 +133,12 @@ impl WalletStore {
     }
 }
 
-/// The generation that says most about a wallet; none for one that is only pending.
+/// The generation that says most about a wallet; none for one that was never committed.
 fn shown(row: &StateRow) -> Option<&GenerationRow> {
-    row.active()
-        .or_else(|| row.in_state(GenerationState::Locked))
-        .or_else(|| row.in_state(GenerationState::Burnt))
-        .or_else(|| row.in_state(GenerationState::Retired))
+    use GenerationState::{Active, Burnt, Locked, Retired};
+    [Active, Locked, Burnt, Retired]
+        .into_iter()
+        .find_map(|state| row.in_state(state).filter(|one| one.committed))
 }
 
 const fn name(state: GenerationState) -> &'static str {

@@ -40,8 +40,8 @@ pub(super) fn join(base: &Url, path_and_query: &str) -> Result<Url> {
         Some((path, query)) => (path, Some(query)),
         None => (path_and_query, None),
     };
-    let hostile = |segment: &str| segment == "." || segment == "..";
-    if !path.starts_with('/') || path.starts_with("//") || path.split('/').any(hostile) {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_');
+    if !path.starts_with('/') || path.starts_with("//") || !path.bytes().all(plain) {
         return Err(Error::Protocol("a path of the provider's is not one"));
     }
     let mut url = base.clone();

@@ -2,11 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ThresholdSignatureScheme::TwoOfTwo;
-use async_trait::async_trait;
 use halfkey::{
     Error, EvmWalletClient, NetworkKind, PendingWallet, ServerKeyShare, SvmWalletClient,
     ThresholdSignatureScheme, Timeouts, Variant, WalletClient, WalletClientOpts,
@@ -14,9 +12,7 @@ use halfkey::{
 use halfkey_core::wire::ErrorCode;
 use halfkey_core::{KeyType, PartyIndex, SecretBytes, SystemClock};
 use halfkey_mpc::{KeyShare, test_shares};
-use halfkey_vault::{
-    Embedded, Error as VaultError, Expect, GetRecord as _, PutRecord, RecordName, Rev,
-};
+use halfkey_vault::{Embedded, Expect, GetRecord as _, PutRecord as _, RecordName};
 use sha2::{Digest as _, Sha256};
 
 use crate::provider::Provider;
@@ -365,31 +361,6 @@ async fn a_corrupted_or_swapped_record_never_signs() {
     assert!(matches!(error, Error::VaultState(_)), "{error:?}");
 }
 
-/// A disk that is full for the n-th write and every later one.
-struct FullAfter {
-    inner: Arc<dyn PutRecord>,
-    left: AtomicUsize,
-}
-
-#[async_trait]
-impl PutRecord for FullAfter {
-    async fn put(
-        &self,
-        name: &RecordName,
-        bytes: &[u8],
-        expect: Expect,
-    ) -> Result<Rev, VaultError> {
-        let take = |left: usize| left.checked_sub(1);
-        match self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
-        {
-            Ok(_) => self.inner.put(name, bytes, expect).await,
-            Err(_) => Err(VaultError::Full("no space left on device".to_owned())),
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing() {
     let provider = Provider::start().await;
@@ -397,12 +368,7 @@ async fn a_full_disk_loses_nothing() {
     // Writes: the identity's pin, the intent, the sealed share, the active copy, the mark, the row.
     for writes in 0..6 {
         let storage = Storage::new();
-        let inner = Arc::<halfkey_vault::store::memory::MemoryRecords>::clone(&storage.records);
-        let full = Arc::new(FullAfter {
-            inner,
-            left: AtomicUsize::new(writes),
-        });
-        let store = storage.store_that_writes_to(&client, full);
+        let store = storage.store_that_is_full_after(&client, writes);
         let error = store
             .create_svm(TwoOfTwo, Variant::default())
             .await

@@ -11,11 +11,13 @@
 mod bad_input;
 mod bare;
 mod cheated;
+mod guarded;
 mod http;
 mod lost_replies;
 mod privacy;
 mod provider;
 mod proxy;
+mod seeds;
 mod stored;
 mod transport;
 mod vaults;

@@ -19,6 +19,8 @@ struct State {
     lose: Option<Lose>,
     lost: usize,
     silent: bool,
+    /// What the n-th reply from now is replaced with.
+    forge: Option<(usize, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +78,17 @@ impl Proxy {
         self.state.lock().unwrap().silent = true;
     }
 
+    /// The reply to the n-th request from now (from 0) is replaced by this one, after the provider
+    /// has given its own.
+    pub(crate) fn forge_reply(&self, nth: usize, status: &str, json: &str) {
+        let length = json.len();
+        let reply = format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{json}"
+        );
+        self.state.lock().unwrap().forge = Some((nth, reply.into_bytes()));
+    }
+
     pub(crate) fn take_seen(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
@@ -86,7 +99,7 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
         return;
     };
     let bytes = request.to_bytes();
-    let (silent, lost) = {
+    let (silent, lost, forged) = {
         let mut state = state.lock().unwrap();
         let mut lost = false;
         if let Some(lose) = &mut state.lose {
@@ -95,7 +108,15 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
         }
         state.lost += usize::from(lost);
         state.seen.push(request);
-        (state.silent, lost)
+        let forged = match state.forge.take() {
+            Some((0, reply)) => Some(reply),
+            Some((nth, reply)) => {
+                state.forge = Some((nth - 1, reply));
+                None
+            }
+            None => None,
+        };
+        (state.silent, lost, forged)
     };
     if silent {
         // Until the client gives up.
@@ -106,6 +127,7 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
     server.write_all(&bytes).await.unwrap();
     let mut reply = Vec::new();
     server.read_to_end(&mut reply).await.unwrap();
+    let reply = forged.unwrap_or(reply);
     if !lost && client.write_all(&reply).await.is_ok() {
         let _closed = client.shutdown().await;
     }

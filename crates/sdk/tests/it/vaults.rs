@@ -1,13 +1,15 @@
 //! Vault tiers in memory, with rights taken away where a test wants that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use halfkey::{StoreOptions, WalletClient, WalletStore};
 use halfkey_core::SystemClock;
 use halfkey_vault::audit::memory::MemoryAudit;
 use halfkey_vault::kms::memory::MemoryKek;
 use halfkey_vault::store::memory::{MemoryProperties, MemoryRecords};
-use halfkey_vault::{PutRecord, Vault, VaultParts};
+use halfkey_vault::{Error as VaultError, Expect, PutRecord, RecordName, Rev, Vault, VaultParts};
 
 /// One customer's storage; what a process forgets is still here.
 #[derive(Clone)]
@@ -54,11 +56,17 @@ impl Storage {
         self.store_with(client, parts, StoreOptions::default())
     }
 
-    pub(crate) fn store_that_writes_to(
+    /// A process whose disk takes this many more writes.
+    pub(crate) fn store_that_is_full_after(
         &self,
         client: &WalletClient,
-        put: Arc<dyn PutRecord>,
+        writes: usize,
     ) -> WalletStore {
+        let inner = Arc::<MemoryRecords>::clone(&self.records);
+        let put = Arc::new(FullAfter {
+            inner,
+            left: AtomicUsize::new(writes),
+        });
         let parts = VaultParts {
             put: Some(put),
             ..self.parts()
@@ -79,5 +87,30 @@ impl Storage {
             properties,
             options,
         )
+    }
+}
+
+/// A disk that is full for the n-th write and every later one.
+struct FullAfter {
+    inner: Arc<MemoryRecords>,
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl PutRecord for FullAfter {
+    async fn put(
+        &self,
+        name: &RecordName,
+        bytes: &[u8],
+        expect: Expect,
+    ) -> Result<Rev, VaultError> {
+        let take = |left: usize| left.checked_sub(1);
+        match self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+        {
+            Ok(_) => self.inner.put(name, bytes, expect).await,
+            Err(_) => Err(VaultError::Full("no space left on device".to_owned())),
+        }
     }
 }
