@@ -8,10 +8,12 @@
 //! | exactly one legacy or v0 transaction message | `SvmTransaction` | refused |
 //! | parse as one with bytes left over, or as a later version | refused | refused |
 //! | begin like a commit proof | refused | refused |
-//! | UTF-8 text, or Solana's off-chain message form | `SvmMessage` | `SvmMessage` |
+//! | readable text, or Solana's off-chain message form | `SvmMessage` | `SvmMessage` |
 //! | anything else | `Blind` | `Blind` |
 //!
-//! except that under `svmTransaction` everything but the first row is refused.
+//! except that under `svmTransaction` everything but the first row is refused. Text is readable when
+//! it is UTF-8 without control characters (tab and line ends aside) and not of exactly 32 bytes,
+//! which may be a hash that a program checks.
 
 mod attach;
 pub mod message;
@@ -96,12 +98,14 @@ fn off_chain(bytes: &[u8], claim: Option<&Value>) -> Result<(Operation, Value), 
     if let Some(claim) = claim {
         agree_message(claim, bytes)?;
     }
-    let text = excerpt(bytes, SHOWN);
-    let operation = if is_enveloped || text.is_some() {
+    let is_readable = is_readable(bytes);
+    let operation = if is_enveloped || is_readable {
         Operation::SvmMessage
     } else {
         Operation::Blind
     };
+    // Unreadable text stays hex, so that it cannot act on a terminal.
+    let text = excerpt(bytes, SHOWN).filter(|_| is_readable);
     let shown = bytes.get(..SHOWN).unwrap_or(bytes);
     let summary = json!({
         "kind": operation.as_str(),
@@ -112,6 +116,11 @@ fn off_chain(bytes: &[u8], claim: Option<&Value>) -> Result<(Operation, Value), 
         "offChainEnvelope": is_enveloped,
     });
     Ok((operation, summary))
+}
+
+fn is_readable(bytes: &[u8]) -> bool {
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\t' | '\r' | '\n');
+    bytes.len() != 32 && core::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
 
 /// Where the claim repeats the message, as text, hex, base58 or base64, it must be these bytes.

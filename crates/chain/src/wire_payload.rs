@@ -124,7 +124,8 @@ pub fn evm_authorization(authorization: &Authorization) -> Result<WirePayload, E
     WirePayload::build(ChainName::Evm, payload, false, context)
 }
 
-/// An off-chain Solana message. Bytes that are no text come out as [`Operation::Blind`].
+/// An off-chain Solana message. Bytes that are no readable text, and any 32, come out as
+/// [`Operation::Blind`].
 ///
 /// # Errors
 /// When it is empty or too long, parses as a transaction message, or begins like a commit proof.

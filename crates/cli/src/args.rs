@@ -236,8 +236,11 @@ pub(crate) enum Wallet {
 pub(crate) enum Audit {
     /// Check the hash chains of both halves offline: finds any edit or removal.
     Verify {
-        /// A position kept elsewhere (chain:sequence:head); shows that nothing after it was cut.
-        #[arg(long, value_name = "ANCHOR")]
+        /// A position of the customer's log kept elsewhere; shows that nothing before it was cut.
+        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
         anchor: Option<String>,
+        /// The same for the provider's log: the activity reference of a reply.
+        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
+        activity: Option<String>,
     },
 }

@@ -107,7 +107,17 @@ pub(crate) const fn kind_of(fault: Fault) -> ExitKind {
 
 impl From<halfkey_server::Error> for Failure {
     fn from(error: halfkey_server::Error) -> Self {
-        Self::new(kind_of(error.fault()), "server", error.to_string())
+        use halfkey_server::Error;
+        let (kind, code) = match &error {
+            Error::Vault(_) | Error::SealedFile { .. } => (ExitKind::Storage, "vault"),
+            Error::Database(_) | Error::Schema(_) => (ExitKind::Storage, "database"),
+            Error::Io { .. } => (ExitKind::Storage, "io"),
+            Error::Restored { .. } => (ExitKind::Custody, "restored_database"),
+            Error::NotFound(_) => (ExitKind::NotFound, "not_found"),
+            Error::NotInitialised(_) => (ExitKind::Input, "not_initialised"),
+            other => (kind_of(other.fault()), "server"),
+        };
+        Self::new(kind, code, error.to_string())
     }
 }
 
@@ -122,6 +132,7 @@ impl From<halfkey::Error> for Failure {
             | Error::PeerMisbehaved { .. }
             | Error::LockNotStored { .. }
             | Error::ProviderIdentityMismatch
+            | Error::Ceremony(_)
             | Error::BadSignature => ExitKind::Custody,
             Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
             Error::Vault(_) | Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,

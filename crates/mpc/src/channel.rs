@@ -37,8 +37,8 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Step 1.6: HKDF-SHA256 over the X25519 secret, salted with the first-round transcript, for the
-    /// pair (`own`, `peer`).
+    /// Step 1.6: HKDF-SHA256 over the X25519 secret, salted with the first-round transcript, for
+    /// the pair (`own`, `peer`).
     pub(crate) fn agree(
         own: PartyIndex,
         secret: &StaticSecret,

@@ -16,7 +16,7 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Error
         .map_err(|_| BUG)
 }
 
-/// Encodes a message of about `capacity` bytes: no secret of ours is left in it, so that measuring it
+/// Encodes a message of about `capacity` bytes: it holds no lasting secret, so that measuring it
 /// first is not worth a second pass over tens of kilobytes.
 pub(crate) fn encode_message(
     value: &impl Serialize,

@@ -6,7 +6,7 @@ use halfkey_core::{Fault, ParseError, PartyIndex};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Proven cheating: a check that only a cheating `culprit` can fail, on OT state that is reused.
+    /// Proven cheating: a check that only a cheating `culprit` can fail, on OT state in reuse.
     /// The wallet must be locked before anything is answered (custody rule 13).
     #[error("party {culprit} misbehaved: {check} failed")]
     PeerMisbehaved {
@@ -15,8 +15,8 @@ pub enum Error {
         /// Which check.
         check: &'static str,
     },
-    /// A message that is malformed, badly MACed, of another session or out of place. Benign: never a
-    /// lock (custody rule 15).
+    /// A message that is malformed, badly MACed, of another session or out of place. Benign: never
+    /// a lock (custody rule 15).
     #[error("message of party {from} refused: {what}")]
     Refused {
         /// Whose message.

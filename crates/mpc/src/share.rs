@@ -36,7 +36,7 @@ pub struct KeyShare {
 halfkey_core::redacted_debug!(KeyShare);
 
 impl KeyShare {
-    /// The share that keygen ends with: derives the account key and checks that both keys are there.
+    /// The share that keygen ends with: derives the account key, notes both public keys.
     pub(crate) fn assemble(
         mut header: ShareHeader,
         material: KeyMaterial,

@@ -1,8 +1,9 @@
 //! Ready-made wallets for tests, one per key type and scheme, with the shares of every party.
 //!
 //! # Security
-//! The files are public. Whoever can read this source can spend from these wallets; nothing of value
-//! may ever be sent to them. They live behind the feature `test-shares`, which no binary enables.
+//! The files are public. Whoever can read this source can spend from these wallets; nothing of
+//! value may ever be sent to them. They live behind the feature `test-shares`, which no binary
+//! enables.
 
 use ed25519_dalek::SigningKey;
 use halfkey_core::{

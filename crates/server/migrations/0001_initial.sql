@@ -14,7 +14,9 @@ INSERT INTO meta (id, boot_counter, restore_epoch) VALUES (1, 0, 0);
 CREATE TABLE boots (
     boot_id BLOB PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('serve', 'admin')),
-    started_at INTEGER NOT NULL
+    started_at INTEGER NOT NULL,
+    -- Up to which entry a later chain has named this boot's chain.
+    named_sequence INTEGER
 ) STRICT;
 
 CREATE TABLE environments (
@@ -118,6 +120,8 @@ CREATE TABLE proofs (
     party INTEGER NOT NULL,
     operation TEXT NOT NULL,
     proven_at INTEGER NOT NULL,
+    -- SHA-256 of the signature, where the provider was sent it; each is taken once.
+    signature_hash BLOB,
     PRIMARY KEY (environment, wallet_id, attempt_id, party, operation)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,18 +1,20 @@
 //! Checking the activity log: every chain unbroken, every hash right (custody rule 27).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use halfkey_core::Clock;
+use halfkey_core::SystemClock;
 use halfkey_core::wire::ActivityRef;
+use serde::Deserialize;
 use sqlx::Row as _;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::Error;
-use crate::db::Db;
 use crate::db::activities::{self, hash_fields};
 use crate::db::columns::{bytes, unsigned};
+use crate::db::{BootKind, Db};
 use crate::provider_dir::ProviderDir;
 
 /// What checking the log found.
@@ -24,33 +26,61 @@ pub struct Report {
     pub entries: u64,
     /// What is wrong, in words; empty for a sound log.
     pub problems: Vec<String>,
-    /// Whether the end of the log is vouched for by an anchor from outside. Without one, entries
-    /// cut off the end of the newest chain cannot be missed.
+    /// The anchor's chain (32 hex digits) and entry, if it stands in the log: everything up to
+    /// there is as it was when the anchor was returned.
+    pub proven_to: Option<(String, u64)>,
+    /// Whether nothing lies beyond what is proven: the anchor is the last entry of its chain, and
+    /// the end of every other chain is named by a later one. Otherwise entries cut off an end would
+    /// not be missed.
     pub tail_proven: bool,
 }
 
-/// Recomputes every chain. `anchor` is a reference some reply has returned; it must stand in the
-/// log.
+/// What a chain's first entry says.
+#[derive(Debug, Deserialize)]
+struct First {
+    ends: Vec<ActivityRef>,
+}
+
+/// Where each chain ends, and up to where later chains vouch for it.
+#[derive(Debug, Default)]
+struct Ends {
+    last: BTreeMap<String, u64>,
+    named: BTreeMap<String, u64>,
+}
+
+impl Ends {
+    /// Whether every chain but `anchored` is named to its end.
+    fn all_named_but(&self, anchored: &str) -> bool {
+        self.last
+            .iter()
+            .filter(|(chain, _)| *chain != anchored)
+            .all(|(chain, last)| self.named.get(chain) == Some(last))
+    }
+}
+
+/// Recomputes every chain, offline. `anchor` is a reference some reply has returned; it must stand
+/// in the log.
 ///
 /// # Errors
 /// [`Error::NotInitialised`], [`Error::Database`]; what is wrong with the log is no error.
-pub async fn verify(
-    data_dir: &Path,
-    anchor: Option<&ActivityRef>,
-    clock: Arc<dyn Clock>,
-) -> Result<Report, Error> {
-    let db = Db::open(&ProviderDir::new(data_dir).database(), clock, false).await?;
+pub async fn verify(data_dir: &Path, anchor: Option<&ActivityRef>) -> Result<Report, Error> {
+    let path = ProviderDir::new(data_dir).database();
+    // Nothing that is checked depends on the time.
+    let db = Db::open(&path, Arc::new(SystemClock), BootKind::Admin, false).await?;
     let mut conn = db.read().acquire().await?;
-    let mut report = Report::default();
+    let (mut report, mut ends) = (Report::default(), Ends::default());
     let chains: Vec<Vec<u8>> = sqlx::query_scalar("SELECT DISTINCT chain FROM activities")
         .fetch_all(&mut *conn)
         .await?;
     for chain in chains {
         report.chains = report.chains.saturating_add(1);
-        check_chain(&mut conn, &chain, &mut report).await?;
+        check_chain(&mut conn, &chain, &mut report, &mut ends).await?;
     }
     if let Some(anchor) = anchor {
-        report.tail_proven = check_anchor(&mut conn, anchor, &mut report).await?;
+        check_anchor(&mut conn, anchor, &mut report).await?;
+    }
+    if let Some((chain, sequence)) = &report.proven_to {
+        report.tail_proven = ends.last.get(chain) == Some(sequence) && ends.all_named_but(chain);
     }
     drop(conn);
     db.close().await;
@@ -61,6 +91,7 @@ async fn check_chain(
     conn: &mut SqliteConnection,
     chain: &[u8],
     report: &mut Report,
+    ends: &mut Ends,
 ) -> Result<(), Error> {
     let name = hex::encode(chain);
     let Ok(id) = <&[u8; 16]>::try_from(chain) else {
@@ -72,13 +103,13 @@ async fn check_chain(
     let mut previous = activities::genesis(id);
     let mut expected = 0_u64;
     loop {
-        let page = sqlx::query(
-            "SELECT * FROM activities WHERE chain = ? AND sequence >= ? ORDER BY sequence LIMIT 500",
-        )
-        .bind(chain)
-        .bind(i64::try_from(expected).unwrap_or(i64::MAX))
-        .fetch_all(&mut *conn)
-        .await?;
+        let sql = "SELECT * FROM activities WHERE chain = ? AND sequence >= ?
+                   ORDER BY sequence LIMIT 500";
+        let page = sqlx::query(sql)
+            .bind(chain)
+            .bind(i64::try_from(expected).unwrap_or(i64::MAX))
+            .fetch_all(&mut *conn)
+            .await?;
         if page.is_empty() {
             return Ok(());
         }
@@ -96,10 +127,64 @@ async fn check_chain(
                     .problems
                     .push(format!("chain {name}: entry {sequence} was changed"));
             }
+            if sequence == 0 {
+                check_named(conn, row, report, ends).await?;
+            }
+            ends.last.insert(name.clone(), sequence);
             previous = head;
             expected = sequence.saturating_add(1);
         }
     }
+}
+
+/// The ends that a chain's first entry names must stand in the log.
+async fn check_named(
+    conn: &mut SqliteConnection,
+    row: &SqliteRow,
+    report: &mut Report,
+    ends: &mut Ends,
+) -> Result<(), Error> {
+    let detail: &str = row.try_get("detail")?;
+    let Ok(First { ends: named }) = serde_json::from_str(detail) else {
+        report
+            .problems
+            .push("a chain's first entry does not name the others".to_owned());
+        return Ok(());
+    };
+    for named in named {
+        if !stands(conn, &named).await? {
+            report.problems.push(format!(
+                "chain {} was cut or replaced: its entry {}, which a later chain names, is missing",
+                named.chain, named.sequence
+            ));
+        }
+        let furthest = ends.named.entry(named.chain).or_default();
+        *furthest = named.sequence.max(*furthest);
+    }
+    Ok(())
+}
+
+async fn stands(conn: &mut SqliteConnection, entry: &ActivityRef) -> Result<bool, Error> {
+    let (Ok(chain), Ok(head)) = (hex::decode(&entry.chain), hex::decode(&entry.head)) else {
+        return Ok(false);
+    };
+    Ok(activities::contains(conn, &chain, entry.sequence, &head).await?)
+}
+
+async fn check_anchor(
+    conn: &mut SqliteConnection,
+    anchor: &ActivityRef,
+    report: &mut Report,
+) -> Result<(), Error> {
+    if stands(conn, anchor).await? {
+        report.proven_to = Some((anchor.chain.clone(), anchor.sequence));
+    } else {
+        report.problems.push(format!(
+            "the anchor (entry {} of chain {}) is missing: the log was cut or replaced",
+            anchor.sequence, anchor.chain
+        ));
+    }
+    Ok(())
 }
 
 /// The hash of an entry as it stands in the table.
@@ -121,23 +206,4 @@ fn hash_of(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
         blob("request_id")?,
         text("detail")?,
     ]))
-}
-
-async fn check_anchor(
-    conn: &mut SqliteConnection,
-    anchor: &ActivityRef,
-    report: &mut Report,
-) -> Result<bool, Error> {
-    let (chain, head) = (hex::decode(&anchor.chain), hex::decode(&anchor.head));
-    let found = match (chain, head) {
-        (Ok(chain), Ok(head)) => activities::contains(conn, &chain, anchor.sequence, &head).await?,
-        _ => false,
-    };
-    if !found {
-        report.problems.push(format!(
-            "the anchor (entry {} of chain {}) is missing: the log was cut or replaced",
-            anchor.sequence, anchor.chain
-        ));
-    }
-    Ok(found)
 }

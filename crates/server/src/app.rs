@@ -22,6 +22,11 @@ use crate::environment_keys::EnvironmentKeys;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 
+tokio::task_local! {
+    /// The permit of the request being answered.
+    pub(crate) static REQUEST: Arc<OwnedSemaphorePermit>;
+}
+
 /// Permits of [`App::tasks`].
 pub(crate) const TASKS: u32 = 1 << 20;
 
@@ -85,13 +90,22 @@ impl App {
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
         let permit = self.task_permit();
+        // What the request counts against counts until the work ends, not until the caller leaves.
+        let request = REQUEST.try_with(Arc::clone).ok();
         let task = tokio::spawn(async move {
             let result = work.await;
-            drop(permit);
+            drop((permit, request));
             result
         });
         task.await
             .unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+
+    /// Moves the restore anchor on before a reply that must not be forgotten by a restore unseen.
+    pub(crate) async fn advance_anchor(&self) {
+        if let Err(error) = self.counter.advance(&self.db).await {
+            tracing::error!(%error, "the boot counter file cannot be written");
+        }
     }
 
     /// Keeps a shutdown waiting until it is dropped.

@@ -11,22 +11,21 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::Error;
+use crate::boot_settle;
 use crate::db::boots::{self, Meta};
-use crate::db::locks::{self, LockKind};
-use crate::db::{BootKind, Db, Entry, Tx, activities, slots};
+use crate::db::{Db, Entry, Tx, activities, locks};
 use crate::provider_dir::{ProviderDir, read_if_there, write_durably};
 use halfkey_core::crash_point;
 
-/// Lost slots of one generation before it needs a complete refresh, and before a warning.
-const LOST_LIMIT: u64 = 16;
-const LOST_WARNING: u64 = 8;
-
 /// The file's content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     version: u32,
     boot_counter: u64,
     restore_epoch: u64,
+    /// The number of a boot that was about to be committed.
+    #[serde(default)]
+    starting: Option<u64>,
     #[serde(default)]
     anchor: Option<Anchor>,
 }
@@ -62,15 +61,13 @@ impl BootCounter {
             &path,
             &Content {
                 version: 1,
-                boot_counter: 0,
-                restore_epoch: 0,
-                anchor: None,
+                ..Content::default()
             },
         )
     }
 
     /// Counts this boot: refuses a restored database, or accepts it with all that follows from it.
-    /// Settles the slots of dead boots. Returns the restore epoch as well.
+    /// Settles what dead boots left behind. Returns the restore epoch as well.
     pub(crate) async fn boot(
         dir: &ProviderDir,
         db: &Db,
@@ -84,49 +81,37 @@ impl BootCounter {
         if let (Some(why), false) = (&restored, accept_restore) {
             return Err(Error::Restored { why: why.clone() });
         }
-        let in_file = file.map_or(
-            Meta {
-                boot_counter: 0,
-                restore_epoch: 0,
-            },
-            |file| Meta {
-                boot_counter: file.boot_counter,
-                restore_epoch: file.restore_epoch,
-            },
-        );
-        let epoch = meta.restore_epoch.max(in_file.restore_epoch);
+        let known = file.clone().unwrap_or_default();
+        let epoch = meta.restore_epoch.max(known.restore_epoch);
         let next = Meta {
-            boot_counter: meta
-                .boot_counter
-                .max(in_file.boot_counter)
-                .saturating_add(1),
+            boot_counter: meta.boot_counter.max(known.boot_counter).saturating_add(1),
             restore_epoch: epoch.saturating_add(u64::from(restored.is_some())),
         };
         boots::set_meta(tx.conn(), next).await?;
-        let previous = boots::newest_chain_head(tx.conn()).await?;
-        boots::insert(&mut tx, db.boot(), BootKind::Serve).await?;
-        let anchor = record_boot(&mut tx, next, previous).await?;
-        if let Some(why) = restored {
-            accept(&mut tx, &why).await?;
+        if let Some(why) = &restored {
+            accept(&mut tx, why).await?;
         }
-        settle_slots(&mut tx, db.boot()).await?;
+        boot_settle::settle(&mut tx, dir, db.boot()).await?;
+        let anchor = record_boot(&mut tx, next).await?;
+        if let (Some(file), None) = (file, &restored) {
+            // A crash between the commit and the file's own turn is no sign of an older file.
+            let starting = Some(next.boot_counter);
+            write(&path, &Content { starting, ..file })?;
+        }
         crash_point("boot.before-commit");
         tx.commit().await?;
         crash_point("boot.after-commit");
+        boot_settle::settled(dir)?;
         let content = Content {
             version: 1,
             boot_counter: next.boot_counter,
             restore_epoch: next.restore_epoch,
+            starting: None,
             anchor: Some(anchor),
         };
         write(&path, &content)?;
-        Ok((
-            Self {
-                path,
-                content: Mutex::new(content),
-            },
-            next.restore_epoch,
-        ))
+        let content = Mutex::new(content);
+        Ok((Self { path, content }, next.restore_epoch))
     }
 
     /// Moves the anchor to the newest durable entry, so that a copy from before it is found out.
@@ -151,7 +136,10 @@ impl BootCounter {
             anchor: Some(anchor),
             ..content.clone()
         };
-        write(&self.path, &next)?;
+        let (path, bytes) = (self.path.clone(), next.clone());
+        tokio::task::spawn_blocking(move || write(&path, &bytes))
+            .await
+            .map_err(|_| Error::Bug("writing the counter panicked"))??;
         *content = next;
         Ok(())
     }
@@ -170,6 +158,12 @@ async fn why_restored(
     if file.boot_counter > meta.boot_counter {
         return Ok(Some(format!(
             "the boot counter is {}, the database knows {}",
+            file.boot_counter, meta.boot_counter
+        )));
+    }
+    if meta.boot_counter > file.boot_counter.max(file.starting.unwrap_or_default()) {
+        return Ok(Some(format!(
+            "the boot counter file is itself an older copy: it says {}, the database {}",
             file.boot_counter, meta.boot_counter
         )));
     }
@@ -194,29 +188,12 @@ async fn why_restored(
     )))
 }
 
-/// The first entry of this boot's chain; names the end of the one before, so that cutting that one
-/// short shows.
-async fn record_boot(
-    tx: &mut Tx,
-    meta: Meta,
-    previous: Option<([u8; 16], u64, [u8; 32])>,
-) -> Result<Anchor, sqlx::Error> {
-    let previous = previous.map(|(chain, sequence, head)| {
-        serde_json::json!({
-            "chain": hex::encode(chain), "sequence": sequence, "head": hex::encode(head),
-        })
-    });
+async fn record_boot(tx: &mut Tx, meta: Meta) -> Result<Anchor, sqlx::Error> {
     let detail = serde_json::json!({
         "bootCounter": meta.boot_counter,
         "restoreEpoch": meta.restore_epoch,
-        "previousChain": previous,
     });
-    let activity = tx
-        .record(&Entry {
-            detail,
-            ..node_entry("boot")
-        })
-        .await?;
+    let activity = tx.record(&Entry::of_node("serving").detail(detail)).await?;
     Ok(Anchor {
         chain: activity.chain,
         sequence: activity.sequence,
@@ -233,47 +210,8 @@ async fn accept(tx: &mut Tx, why: &str) -> Result<(), sqlx::Error> {
         "restored database accepted: ECDSA wallets need a refresh"
     );
     let detail = serde_json::json!({ "why": why, "wallets": wallets });
-    tx.record(&Entry {
-        detail,
-        ..node_entry("restore.accepted")
-    })
-    .await
-    .map(drop)
-}
-
-/// Slots of dead boots are lost; too many lost ones end a generation (custody rule 14).
-async fn settle_slots(tx: &mut Tx, boot: &[u8; 16]) -> Result<(), sqlx::Error> {
-    if slots::settle_lost(tx, boot).await? == 0 {
-        return Ok(());
-    }
-    for (environment, wallet, generation, lost) in
-        slots::lost_at_least(tx.conn(), LOST_WARNING).await?
-    {
-        tracing::warn!(%environment, %wallet, %generation, lost, "slots lost by crashes");
-        if lost < LOST_LIMIT {
-            continue;
-        }
-        let reason = format!("{lost} signing ceremonies were lost to crashes");
-        let kind = LockKind::NeedsCompleteRefresh;
-        if locks::insert(tx, &environment, (wallet, generation), kind, &reason).await? {
-            let detail = serde_json::json!({ "generation": generation, "lost": lost });
-            let entry = Entry::new(&environment, "wallet.needs_complete_refresh", "provider");
-            tx.record(&entry.wallet(wallet).detail(detail)).await?;
-        }
-    }
-    Ok(())
-}
-
-const fn node_entry(kind: &'static str) -> Entry<'static> {
-    Entry {
-        environment: "",
-        kind,
-        actor: "provider",
-        wallet: None,
-        attempt: None,
-        request: None,
-        detail: serde_json::Value::Null,
-    }
+    let entry = Entry::of_node("restore.accepted").detail(detail);
+    tx.record(&entry).await.map(drop)
 }
 
 fn read(path: &std::path::Path) -> Result<Option<Content>, Error> {

@@ -69,8 +69,10 @@ pub struct Limits {
     pub connections: usize,
     /// Requests being answered at a time; more get 503.
     pub requests: usize,
-    /// Live ceremonies per environment; more get 429.
-    pub ceremonies: usize,
+    /// Live keygens and proofs per environment; more get 429.
+    pub create_ceremonies: usize,
+    /// Live signatures per environment; more get 429.
+    pub sign_ceremonies: usize,
     /// How long a ceremony waits for the caller's next message.
     pub ceremony_ttl: Duration,
     /// How long a step waits for a CPU permit before 503.
@@ -99,11 +101,13 @@ impl Default for Limits {
             first_byte: Duration::from_secs(5),
             header_read: Duration::from_secs(5),
             body_read: Duration::from_secs(30),
-            idle: Duration::from_secs(75),
+            // Longer than clients keep an idle connection, so that it is they who close it.
+            idle: Duration::from_mins(2),
             connection_age: Duration::from_mins(15),
             connections: 4096,
             requests: 512,
-            ceremonies: 1024,
+            create_ceremonies: 256,
+            sign_ceremonies: 1024,
             ceremony_ttl: Duration::from_mins(1),
             step_wait: Duration::from_secs(10),
             keygen_steps: cores.div_ceil(2),

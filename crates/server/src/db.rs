@@ -15,6 +15,7 @@ pub(crate) mod tokens;
 mod tx;
 pub(crate) mod wallets;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,18 @@ use tx::ChainHead;
 pub(crate) use tx::Tx;
 
 use crate::Error;
+
+/// Makes sure that only the owner can read the file; SQLite gives its journals the same mode.
+fn create_private(path: &Path) -> Result<(), Error> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(Error::io(format!("create {}", path.display())))
+}
 
 /// What kind of process opened the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +68,7 @@ impl Db {
     pub(crate) async fn open(
         path: &Path,
         clock: Arc<dyn Clock>,
+        kind: BootKind,
         create: bool,
     ) -> Result<Self, Error> {
         if !create
@@ -64,6 +78,9 @@ impl Db {
         {
             let root = path.parent().and_then(Path::parent).unwrap_or(path);
             return Err(Error::NotInitialised(root.to_owned()));
+        }
+        if create {
+            create_private(path)?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -87,7 +104,7 @@ impl Db {
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
         let boot = crate::ids::random_id();
-        let head = Arc::new(Mutex::new(ChainHead::start_of(boot)));
+        let head = Arc::new(Mutex::new(ChainHead::start_of(boot, kind)));
         Ok(Self {
             write,
             read,

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
 use crate::db::environments::{self, EnvironmentRow};
-use crate::db::{BootKind, Db, Entry, boots};
+use crate::db::{BootKind, Db, Entry};
 use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
 use crate::provider_dir::{ProviderDir, create_private_dir};
 use crate::tokens::{self, NewToken};
@@ -55,7 +55,13 @@ pub struct InitOutcome {
 pub async fn init(data_dir: &Path, options: InitOptions) -> Result<InitOutcome, Error> {
     let dir = ProviderDir::new(data_dir);
     create_private_dir(dir.root())?;
-    let db = Db::open(&dir.database(), Arc::clone(&options.clock), true).await?;
+    let db = Db::open(
+        &dir.database(),
+        Arc::clone(&options.clock),
+        BootKind::Admin,
+        true,
+    )
+    .await?;
     BootCounter::create_if_missing(&dir, &db).await?;
     let outcome = init_environment(&dir, &db, options).await;
     db.close().await;
@@ -151,7 +157,6 @@ async fn register(
     options: InitOptions,
 ) -> Result<(TokenId, SecretString), Error> {
     let mut tx = db.begin().await?;
-    boots::insert(&mut tx, db.boot(), BootKind::Admin).await?;
     let row = EnvironmentRow {
         environment: environment.clone(),
         identity_key,

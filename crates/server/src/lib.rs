@@ -12,6 +12,7 @@ mod app;
 mod audit_sink;
 mod auth;
 mod boot_counter;
+mod boot_settle;
 mod ceremony;
 mod config;
 mod db;

@@ -30,6 +30,11 @@ impl ProviderDir {
         self.0.join("boot-counter.json")
     }
 
+    /// Locks that the database did not take.
+    pub(crate) fn unwritten_locks(&self) -> PathBuf {
+        self.0.join("unwritten-locks.json")
+    }
+
     pub(crate) fn serve_lock(&self) -> PathBuf {
         self.0.join("serve.lock")
     }

@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::ceremony::reaper;
+use crate::ceremony::running::dispose_all;
+use crate::ceremony::{lock, reaper};
+use crate::db::slots::SlotOutcome;
 use crate::{Config, Error};
 
 /// A provider that can be started.
@@ -112,10 +114,17 @@ impl RunningServer {
         if ended.await.is_err() {
             tracing::warn!("requests were still running after the drain time");
         }
-        // Nothing writes any more: the anchor is the last entry of this boot.
-        if let Err(error) = app.counter.advance(&app.db).await {
-            tracing::error!(%error, "the boot counter file cannot be written");
+        // Open ceremonies end as abandoned: only a crash loses them (custody rule 14).
+        let open = app.table.take_all();
+        dispose_all(&app, open, SlotOutcome::Abandoned).await;
+        if tokio::time::timeout(app.limits.drain, app.tasks_ended())
+            .await
+            .is_err()
+        {
+            tracing::warn!("ceremonies were still running after the drain time");
         }
+        lock::write_pending(&app).await;
+        app.advance_anchor().await;
         app.db.close().await;
         drop(lock);
     }

@@ -7,7 +7,7 @@ use halfkey_core::wire::Scope;
 use halfkey_core::{Clock, EnvironmentId, SecretString, UnixMillis};
 
 use crate::db::tokens::TokenRow;
-use crate::db::{BootKind, Db, Entry, Tx, boots, environments, tokens as rows};
+use crate::db::{BootKind, Db, Entry, Tx, environments, tokens as rows};
 use crate::provider_dir::ProviderDir;
 use crate::{Error, TokenId, token_text};
 
@@ -91,7 +91,6 @@ pub async fn create(
     let db = open(data_dir, clock).await?;
     let environment = pick(&db, environment).await?;
     let mut tx = db.begin().await?;
-    boots::insert(&mut tx, db.boot(), BootKind::Admin).await?;
     let created = create_in(&mut tx, environment, new).await?;
     tx.commit().await?;
     db.close().await;
@@ -129,7 +128,6 @@ pub async fn revoke(
     let db = open(data_dir, clock).await?;
     let environment = pick(&db, environment).await?;
     let mut tx = db.begin().await?;
-    boots::insert(&mut tx, db.boot(), BootKind::Admin).await?;
     if !rows::revoke(&mut tx, &environment, id).await? {
         return Err(Error::NotFound("token"));
     }
@@ -177,7 +175,13 @@ pub(crate) async fn create_in(
 }
 
 async fn open(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Db, Error> {
-    Db::open(&ProviderDir::new(data_dir).database(), clock, false).await
+    Db::open(
+        &ProviderDir::new(data_dir).database(),
+        clock,
+        BootKind::Admin,
+        false,
+    )
+    .await
 }
 
 /// The environment asked for, or the first.

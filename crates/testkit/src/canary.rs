@@ -3,6 +3,7 @@
 use core::fmt;
 use std::collections::BTreeSet;
 
+use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -10,13 +11,17 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 /// output cuts long values, so a long secret is searched for in pieces.
 const PIECE: usize = 24;
 
+/// Pieces of one secret that are searched for, spread evenly over it.
+const MAX_PIECES: usize = 64;
+
 /// Pieces that look like padding or a table are no proof of a leak.
 const MIN_DISTINCT: usize = 12;
 
 /// One secret and the forms in which it is looked for.
 pub struct Canary {
     name: String,
-    needles: Vec<(&'static str, Vec<u8>)>,
+    forms: Vec<&'static str>,
+    needles: AhoCorasick,
 }
 
 /// Does not show the secret: a failed assertion prints it.
@@ -36,10 +41,10 @@ impl Canary {
     pub fn new(name: impl Into<String>, secret: &[u8]) -> Self {
         let name = name.into();
         let mut needles = Vec::new();
-        let mut pieces: Vec<&[u8]> = secret.chunks_exact(PIECE).collect();
-        if let Some(last) = secret.len().checked_sub(PIECE.min(secret.len())) {
-            pieces.extend(secret.get(last..));
-        }
+        let all: Vec<&[u8]> = secret.chunks_exact(PIECE).collect();
+        let step = all.len().div_ceil(MAX_PIECES).max(1);
+        let mut pieces: Vec<&[u8]> = all.into_iter().step_by(step).collect();
+        pieces.push(secret.last_chunk::<PIECE>().map_or(secret, |last| last));
         pieces.retain(|piece| {
             let distinct: BTreeSet<_> = piece.iter().collect();
             distinct.len() >= MIN_DISTINCT.min(secret.len().div_ceil(2))
@@ -54,7 +59,12 @@ impl Canary {
         if secret.len() <= 128 {
             needles.push(("base58", bs58::encode(secret).into_vec()));
         }
-        Self { name, needles }
+        let (forms, needles): (Vec<_>, Vec<_>) = needles.into_iter().unzip();
+        Self {
+            name,
+            forms,
+            needles: AhoCorasick::new(needles).unwrap(),
+        }
     }
 
     /// A secret that is text: a password or a token.
@@ -64,15 +74,8 @@ impl Canary {
 
     /// The form in which `haystack` holds the secret, if it does.
     pub fn find_in(&self, haystack: &[u8]) -> Option<&'static str> {
-        let holds = |needle: &[u8]| {
-            haystack
-                .windows(needle.len().max(1))
-                .any(|window| window == needle)
-        };
-        self.needles
-            .iter()
-            .find(|(_, needle)| holds(needle))
-            .map(|(form, _)| *form)
+        let found = self.needles.find(haystack)?;
+        self.forms.get(found.pattern().as_usize()).copied()
     }
 
     /// Fails, naming the place but not the secret, when `haystack` holds it.
@@ -161,6 +164,17 @@ mod tests {
                 .is_some()
         );
         assert_eq!(canary.find_in(&secret[1..20]), None);
+    }
+
+    #[test]
+    fn a_long_secret_is_found_in_much_output() {
+        let secret = secret(52_000);
+        let canary = Canary::new("share", &secret);
+        let mut output = self::secret(8_000_000);
+        output.rotate_left(60_000);
+        assert_eq!(canary.find_in(&output[..7_000_000]), None);
+        output.extend_from_slice(&secret);
+        assert_eq!(canary.find_in(&output[7_990_000..]), Some("bytes"));
     }
 
     #[test]

@@ -26,6 +26,17 @@ pub enum Error {
     /// A key or keyring that must not be used as it is.
     #[error("keyring: {0}")]
     Keyring(String),
+    /// A key is wrapped under a newer term than the keyring's file has: that is an older copy, or
+    /// the number in the record is damaged.
+    #[error(
+        "term {term} of {keyring} is not in its file; if that is an older copy, restore the newest"
+    )]
+    UnknownTerm {
+        /// The keyring's URI.
+        keyring: String,
+        /// The term.
+        term: u32,
+    },
     /// A passphrase that is wrong, missing, empty, or given where none is set.
     #[error("keyring passphrase: {0}")]
     Passphrase(&'static str),
@@ -55,6 +66,10 @@ pub enum Error {
     /// What was written is not what is there.
     #[error("record {0} was not stored as written")]
     ReadBack(String),
+    /// The record is gone, but its bytes are still in the store's log, because something reads the
+    /// store. The next destruction takes them out, and so does closing the store everywhere.
+    #[error("record {0} is destroyed, but its bytes are still in the store's log")]
+    ShredIncomplete(String),
     /// The audit sink does not accept events, so nothing is opened.
     #[error("audit sink unavailable: {0}")]
     AuditUnavailable(String),
@@ -81,7 +96,9 @@ impl Error {
     /// Who has to act.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Conflict(_) | Self::AuditUnavailable(_) => Fault::BackendTemporary,
+            Self::Conflict(_) | Self::AuditUnavailable(_) | Self::ShredIncomplete(_) => {
+                Fault::BackendTemporary
+            }
             Self::Backend { temporary, .. } => {
                 if *temporary {
                     Fault::BackendTemporary
@@ -93,6 +110,7 @@ impl Error {
             Self::NotFound(_)
             | Self::Forbidden(_)
             | Self::Keyring(_)
+            | Self::UnknownTerm { .. }
             | Self::Passphrase(_)
             | Self::Environment { .. }
             | Self::Permissions(_)

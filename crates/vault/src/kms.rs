@@ -74,6 +74,9 @@ pub trait UnwrapKey: Send + Sync {
 /// May move a wrapped key to the newest KEK version without giving it out.
 #[async_trait]
 pub trait RewrapKey: Send + Sync {
+    /// The URI of the KEK it moves keys to and from: the `kek_uri` of its wraps.
+    fn kek_uri(&self) -> &str;
+
     /// Rewraps `wrapped` under the newest version.
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error>;
 }

@@ -1,12 +1,15 @@
 //! Files and directories that nobody but their owner may touch: 0600 in 0700.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use halfkey_core::crash_point;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
 use crate::Error;
 use crate::entropy::random_bytes;
@@ -20,14 +23,22 @@ pub(crate) fn io_error(what: &str, path: &Path, error: &std::io::Error) -> Error
     }
 }
 
-/// Makes `dir` (0700, parents too) if it is absent, then checks it as [`check_dir`] does.
+/// Makes `dir` (0700, parents too) if it is absent, durably, then checks it as [`check_dir`] does.
 pub(crate) fn ensure_dir(dir: &Path) -> Result<(), Error> {
-    // The mode can only be narrowed by the umask, never widened.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| io_error("cannot make directory", dir, &error))?;
+    let absent: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|dir| !dir.as_os_str().is_empty() && dir.symlink_metadata().is_err())
+        .collect();
+    for made in absent.into_iter().rev() {
+        // The mode can only be narrowed by the umask, never widened.
+        match DirBuilder::new().mode(0o700).create(made) {
+            Ok(()) => {}
+            // Another process was first; what it made is checked below.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io_error("cannot make directory", made, &error)),
+        }
+        sync_dir(&parent(made)?)?;
+    }
     check_dir(dir)
 }
 
@@ -79,8 +90,8 @@ pub(crate) fn open(path: &Path) -> Result<Option<File>, Error> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(rustix::io::Errno::LOOP) => {
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => {
             return Err(Error::Permissions(format!(
                 "{} is a symbolic link",
                 path.display()
@@ -104,6 +115,8 @@ pub(crate) fn create(path: &Path) -> Result<File, Error> {
 
 /// Makes the names in `dir` durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    #[cfg(test)]
+    tests::SYNCED.with_borrow_mut(|synced| synced.push(dir.to_owned()));
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|error| io_error("cannot sync directory", dir, &error))
@@ -124,8 +137,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], replace: Replace) -> R
     let dir = parent(path)?;
     let temporary = temporary_beside(path)?;
     let placed = place(path, &temporary, bytes, replace);
-    if placed.is_err() || replace == Replace::Never {
-        // After a link the temporary name is only a second one; after a failure it is litter.
+    if placed.is_err() {
         drop(std::fs::remove_file(&temporary));
     }
     placed?;
@@ -139,10 +151,54 @@ fn place(path: &Path, temporary: &Path, bytes: &[u8], replace: Replace) -> Resul
         .map_err(|error| io_error("cannot write", temporary, &error))?;
     crash_point("vault.file.written");
     match replace {
-        Replace::Never => std::fs::hard_link(temporary, path),
+        Replace::Never => rename_to_absent(temporary, path),
         Replace::Existing => std::fs::rename(temporary, path),
     }
     .map_err(|error| io_error("cannot put in place", path, &error))
+}
+
+/// In one step, so that no crash leaves two names of one file.
+fn rename_to_absent(from: &Path, to: &Path) -> std::io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot: what is left by a crash between the two is swept later.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
+}
+
+/// Removes what a crash left of earlier [`write_atomically`] of `path`: it may hold secrets. The
+/// caller holds off everybody else who would write there.
+pub(crate) fn sweep(path: &Path) -> Result<(), Error> {
+    let dir = parent(path)?;
+    let prefix = temporary_prefix(path)?;
+    let entries =
+        std::fs::read_dir(&dir).map_err(|error| io_error("cannot read directory", &dir, &error))?;
+    let mut swept = false;
+    for entry in entries {
+        let entry = entry.map_err(|error| io_error("cannot read directory", &dir, &error))?;
+        if is_temporary(&entry.file_name(), &prefix) {
+            let left = entry.path();
+            std::fs::remove_file(&left)
+                .map_err(|error| io_error("cannot remove", &left, &error))?;
+            swept = true;
+        }
+    }
+    if swept { sync_dir(&dir) } else { Ok(()) }
+}
+
+/// Exactly the names that [`temporary_beside`] makes.
+fn is_temporary(name: &OsStr, prefix: &OsStr) -> bool {
+    let suffix = name
+        .as_bytes()
+        .strip_prefix(prefix.as_bytes())
+        .and_then(|rest| rest.strip_suffix(TEMPORARY_END.as_bytes()));
+    suffix.is_some_and(|suffix| {
+        suffix.len() == TEMPORARY_RANDOM.saturating_mul(2)
+            && suffix.iter().all(u8::is_ascii_hexdigit)
+    })
 }
 
 /// The directory a file stands in.
@@ -154,22 +210,40 @@ pub(crate) fn parent(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// How many random bytes are in a temporary name, in hex.
+const TEMPORARY_RANDOM: usize = 8;
+const TEMPORARY_END: &str = ".tmp";
+
 fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
+    let suffix = hex::encode(*random_bytes::<TEMPORARY_RANDOM>()?);
+    let mut temporary = temporary_prefix(path)?;
+    temporary.push(suffix);
+    temporary.push(TEMPORARY_END);
+    Ok(parent(path)?.join(temporary))
+}
+
+fn temporary_prefix(path: &Path) -> Result<OsString, Error> {
     let name = path
         .file_name()
         .ok_or(Error::Caller("the path names no file"))?;
-    let suffix = hex::encode(*random_bytes::<8>()?);
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{suffix}.tmp"));
-    Ok(parent(path)?.join(temporary))
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    Ok(prefix)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// The directories this thread synced: nothing else shows it.
+        pub(super) static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
 
     fn chmod(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -223,5 +297,65 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn ensure_dir_makes_every_new_name_durable() {
+        let outer = tempfile::tempdir().unwrap();
+        let dir = outer.path().join("a/b/c");
+        SYNCED.take();
+        ensure_dir(&dir).unwrap();
+        let synced = SYNCED.take();
+        assert_eq!(
+            synced,
+            [
+                outer.path().to_owned(),
+                outer.path().join("a"),
+                outer.path().join("a/b")
+            ]
+        );
+        for made in ["a", "a/b", "a/b/c"] {
+            let mode = std::fs::metadata(outer.path().join(made)).unwrap().mode();
+            assert_eq!(mode & 0o7777, 0o700, "{made}");
+        }
+        ensure_dir(&dir).unwrap();
+        assert!(SYNCED.take().is_empty());
+        std::fs::write(outer.path().join("f"), b"").unwrap();
+        assert!(ensure_dir(&outer.path().join("f/d")).is_err());
+    }
+
+    /// A process that dies right after the file was put in place leaves no second name of it.
+    #[test]
+    fn a_new_file_is_put_in_place_in_one_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, temporary) = (dir.path().join("f"), dir.path().join("t"));
+        place(&path, &temporary, b"x", Replace::Never).unwrap();
+        assert!(!temporary.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"x");
+        let refused = place(&path, &temporary, b"y", Replace::Never);
+        assert!(refused.is_err() && temporary.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"x");
+    }
+
+    #[test]
+    fn sweep_removes_its_own_litter_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let keep = [
+            "f",
+            ".f",
+            ".f.tmp",
+            ".f.0123456789abcde.tmp",
+            ".f.0123456789abcdeg.tmp",
+            ".g.0123456789abcdef.tmp",
+        ];
+        for name in keep {
+            std::fs::write(dir.path().join(name), b"").unwrap();
+        }
+        let litter = temporary_beside(&path).unwrap();
+        std::fs::write(&litter, b"").unwrap();
+        sweep(&path).unwrap();
+        assert!(!litter.exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), keep.len());
     }
 }

@@ -84,7 +84,8 @@ pub trait ListRecords: Send + Sync {
 #[async_trait]
 pub trait DestroyRecord: Send + Sync {
     /// Destroys a record; destroying what is absent succeeds with `Expect::Any` only. A revision
-    /// that does not fit is [`Error::Conflict`], `Expect::Absent` is [`Error::Caller`].
+    /// that does not fit is [`Error::Conflict`], `Expect::Absent` is [`Error::Caller`];
+    /// [`Error::ShredIncomplete`] when it is gone, but not yet from the store's own log.
     async fn destroy(&self, name: &RecordName, expect: Expect) -> Result<(), Error>;
 }
 

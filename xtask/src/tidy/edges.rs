@@ -72,7 +72,7 @@ const EDGES: [Allowed; 9] = [
     // Development only: nothing but tests and benchmarks may use it.
     Allowed {
         name: "halfkey-testkit",
-        normal: &["halfkey-core"],
+        normal: &["halfkey-core", "halfkey-chain"],
         optional: &[],
         dev: &[
             "halfkey",

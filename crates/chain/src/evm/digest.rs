@@ -2,7 +2,7 @@
 
 use alloy_primitives::eip191_hash_message;
 
-use super::{Found, authorization, message, typed_data};
+use super::{Found, authorization, message, refuse_proof, typed_data};
 use crate::Error;
 use crate::context::Context;
 
@@ -23,7 +23,10 @@ pub(super) fn classify(digest: &[u8], context: Context<'_>) -> Result<Found, Err
     } else if context.claim("evmMessage").is_some() {
         let matches = |text: &Vec<u8>| eip191_hash_message(text) == digest;
         match message::claimed(context).into_iter().find(matches) {
-            Some(text) => message::found(&text),
+            Some(text) => {
+                refuse_proof(&text)?;
+                message::found(&text)
+            }
             None => {
                 return Err(Error::Mismatch(
                     "evmMessage does not hash to the digest".into(),

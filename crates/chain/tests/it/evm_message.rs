@@ -124,6 +124,9 @@ fn commit_proofs_are_refused() {
     must_refuse(evm(&prefixed(&proof), None), "commit proof");
     must_refuse(evm(&[&proof[..], b"more"].concat(), None), "commit proof");
     assert!(wire_payload::evm_message(&proof).is_err());
+    let digest = eip191_hash_message(&proof);
+    let raw = json!({ "evmMessage": { "raw": format!("0x{}", hex::encode(&proof)) } });
+    must_refuse(evm_digest(digest.as_slice(), Some(&raw)), "commit proof");
     let raw = json!({ "rawSign": { "payload": hex::encode(&proof) } });
     let digest = alloy_primitives::keccak256(&proof);
     must_refuse(evm_digest(digest.as_slice(), Some(&raw)), "commit proof");

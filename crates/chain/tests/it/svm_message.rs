@@ -8,7 +8,7 @@ use crate::svm_transaction::{legacy_message, v0_message};
 
 #[test]
 fn text_is_a_message() {
-    for text in ["hello", "é", "\u{80}", "a longer text\nwith lines"] {
+    for text in ["hello", "é", "\u{a0}", "a longer text\r\n\twith lines"] {
         let request = must_be(svm(text.as_bytes(), None), Operation::SvmMessage);
         assert_eq!(
             request.input,
@@ -18,6 +18,31 @@ fn text_is_a_message() {
         let built = wire_payload::svm_message(text.as_bytes()).unwrap();
         assert_eq!((built.request, built.message), (request, hex::encode(text)));
     }
+}
+
+#[test]
+fn text_that_may_be_more_than_text_is_blind() {
+    for text in [
+        &"a".repeat(32),
+        "\u{0}",
+        "bell\u{7}",
+        "\u{7f}",
+        "\u{80}",
+        "\u{1b}[2J",
+        "a\u{b}b",
+    ] {
+        must_be(svm(text.as_bytes(), None), Operation::Blind);
+        must_be(
+            svm(text.as_bytes(), Some(&json!({ "svmMessage": {} }))),
+            Operation::Blind,
+        );
+    }
+    must_be(svm("a".repeat(31).as_bytes(), None), Operation::SvmMessage);
+    must_be(svm("a".repeat(33).as_bytes(), None), Operation::SvmMessage);
+    // An envelope says what it is, of whatever length.
+    let enveloped = [&b"\xffsolana offchain\x00\x00\x0c\x00"[..], b"twelve bytes"].concat();
+    assert_eq!(enveloped.len(), 32);
+    must_be(svm(&enveloped, None), Operation::SvmMessage);
 }
 
 #[test]

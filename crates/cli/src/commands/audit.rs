@@ -1,5 +1,7 @@
 //! `halfkey audit verify`: the audit chains of both halves, offline.
 
+use halfkey_core::wire::ActivityRef;
+use halfkey_server::activity as activity_log;
 use halfkey_vault::AuditPosition;
 use halfkey_vault::audit::verify::{Report, TailProof, verify};
 use serde_json::{Value, json};
@@ -16,21 +18,33 @@ const LOGS: [(&str, &str); 2] = [
 ];
 
 pub(crate) async fn run(data: &DataDir, command: Audit, output: Output) -> Result<(), Failure> {
-    let Audit::Verify { anchor } = command;
+    let Audit::Verify { anchor, activity } = command;
     let anchor = anchor.as_deref().map(parse_anchor).transpose()?;
-    let mut values = Vec::new();
-    let mut lines = Vec::new();
-    let mut sound = true;
-    for (half, file) in LOGS {
-        let path = data.path().join(file);
-        if !path.exists() {
-            continue;
-        }
-        // An anchor names its chain, so it can only fit the log that holds it.
-        let report = verify(&path, anchor.as_ref()).await?;
+    let activity = activity
+        .as_deref()
+        .map(parse_anchor)
+        .transpose()?
+        .map(|at| ActivityRef {
+            chain: hex::encode(at.chain),
+            sequence: at.sequence,
+            head: hex::encode(at.head),
+        });
+    let (mut values, mut lines, mut sound) = (Vec::new(), Vec::new(), true);
+    let customer = data.customer().join("audit.sqlite");
+    if customer.exists() {
+        let report = verify(&customer, anchor.as_ref()).await?;
         sound &= report.is_sound();
-        values.push(describe(half, &report));
-        lines.push(line(half, &report));
+        values.push(describe(&report));
+        lines.push(line(&report));
+    }
+    match activity_log::verify(data.path(), activity.as_ref()).await {
+        Ok(report) => {
+            sound &= report.problems.is_empty();
+            values.push(describe_provider(&report));
+            lines.push(provider_line(&report));
+        }
+        Err(halfkey_server::Error::NotInitialised(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     if values.is_empty() {
         return Err(Failure::new(
@@ -76,9 +90,9 @@ fn tail(report: &Report) -> &'static str {
     }
 }
 
-fn describe(half: &str, report: &Report) -> Value {
+fn describe(report: &Report) -> Value {
     json!({
-        "half": half,
+        "half": "customer",
         "chains": report.chains,
         "entries": report.entries,
         "sound": report.is_sound(),
@@ -87,16 +101,60 @@ fn describe(half: &str, report: &Report) -> Value {
     })
 }
 
-fn line(half: &str, report: &Report) -> String {
-    let mut text = format!(
-        "{half}: {} entries in {} chains, {} problems; {}",
-        report.entries,
+fn line(report: &Report) -> String {
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|one| format!("{one:?}"))
+        .collect();
+    summary(
+        "customer",
         report.chains,
-        report.problems.len(),
+        report.entries,
         tail(report),
-    );
-    for problem in &report.problems {
-        text.push_str(&format!("\n  {problem:?}"));
+        &problems,
+    )
+}
+
+fn describe_provider(report: &activity_log::Report) -> Value {
+    json!({
+        "half": "provider",
+        "chains": report.chains,
+        "entries": report.entries,
+        "sound": report.problems.is_empty(),
+        "problems": report.problems,
+        "tail": provider_tail(report),
+    })
+}
+
+fn provider_line(report: &activity_log::Report) -> String {
+    let tail = provider_tail(report);
+    summary(
+        "provider",
+        report.chains,
+        report.entries,
+        tail,
+        &report.problems,
+    )
+}
+
+const fn provider_tail(report: &activity_log::Report) -> &'static str {
+    if report.tail_proven {
+        "whole to its end"
+    } else if report.proven_to.is_some() {
+        "whole up to the anchor; what came after it is not vouched for"
+    } else {
+        "tail unproven: give an activity reference that a customer kept"
+    }
+}
+
+fn summary(half: &str, chains: u64, entries: u64, tail: &str, problems: &[String]) -> String {
+    let count = problems.len();
+    let mut text =
+        format!("{half}: {entries} entries in {chains} chains, {count} problems; {tail}");
+    for problem in problems {
+        text.push_str("\n  ");
+        text.push_str(problem);
     }
     text
 }

@@ -12,6 +12,7 @@ const INPUT: i32 = 3;
 const NOT_FOUND: i32 = 4;
 const AUTHENTICATION: i32 = 5;
 const UNAVAILABLE: i32 = 6;
+const CUSTODY: i32 = 7;
 const STORAGE: i32 = 8;
 
 /// The error as JSON, after checking the exit code and that no token is in it.
@@ -126,19 +127,80 @@ fn provider_down_is_unavailable_and_the_wallet_still_signs_afterwards() {
 }
 
 #[test]
-fn another_provider_is_refused_by_its_identity() {
+fn another_provider_is_refused_by_its_environment_and_by_its_identity() {
     let home = Home::initialised();
     let other = Home::empty();
     must_succeed(&other.run(&["init"]));
     let impostor = other.serve();
     let token = std::fs::read(other.path().join("customer/token")).unwrap();
     std::fs::write(home.path().join("customer/token"), token).unwrap();
-    let output = home
-        .against(&impostor, &["wallet", "create", "--chain", "SVM"])
+    let create = ["wallet", "create", "--chain", "SVM"];
+    let output = home.against(&impostor, &create).output().unwrap();
+    must_fail(&home, &output, NOT_FOUND);
+
+    // The right environment under another identity key: the keygen does not get past it.
+    let home = Home::initialised();
+    let provider = home.serve();
+    let mut command = home.against(&provider, &create);
+    let wrong = impostor.started["provider_identity"].as_str().unwrap();
+    let output = command
+        .env("HALFKEY_PROVIDER_IDENTITY", wrong)
         .output()
         .unwrap();
-    // Its environment is another one, so the token is no good there.
-    must_fail(&home, &output, AUTHENTICATION);
+    must_fail(&home, &output, CUSTODY);
+    assert_eq!(
+        crate::support::active_wallets(&home.path().join("provider")),
+        0
+    );
+}
+
+#[test]
+fn restored_provider_database_is_refused_and_accepted_only_when_told_to() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let evm = create(&home, &provider, "EVM");
+    let svm = create(&home, &provider, "SVM");
+    provider.stop();
+    let older = home.copy();
+    let provider = home.serve();
+    home.json(&provider, &["wallet", "sign-message", &evm, "hi"]);
+    provider.stop();
+    for name in ["provider.db", "provider.db-wal", "provider.db-shm"] {
+        let (from, to) = (
+            older.path().join("provider").join(name),
+            home.path().join("provider"),
+        );
+        drop(std::fs::remove_file(to.join(name)));
+        if from.exists() {
+            std::fs::copy(from, to.join(name)).unwrap();
+        }
+    }
+    let output = home.run(&["--json", "serve", "--listen", "127.0.0.1:0"]);
+    let error = must_fail(&home, &output, CUSTODY);
+    assert!(
+        error["error"]
+            .as_str()
+            .unwrap()
+            .contains("--accept-restore"),
+        "{error}"
+    );
+    let args = [
+        "--json",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--accept-restore",
+    ];
+    let provider = Provider::start(home.command(&args));
+    home.json(
+        &provider,
+        &["wallet", "sign-message", &svm, "FROST wallets still sign"],
+    );
+    let output = home
+        .against(&provider, &["wallet", "sign-message", &evm, "hi"])
+        .output()
+        .unwrap();
+    must_fail(&home, &output, CUSTODY);
 }
 
 #[test]

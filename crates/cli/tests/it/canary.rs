@@ -67,7 +67,13 @@ fn no_secret_in_any_output_at_trace() {
     );
 
     let secrets = secrets(&home);
-    assert!(secrets.len() > 10, "hardly any secret to look for");
+    // The token, a key per keyring, two scalars and a channel key (ECDSA), a signing share, a seed
+    // share and a channel key (Ed25519).
+    assert!(
+        secrets.len() >= 9,
+        "only {} secrets to look for",
+        secrets.len()
+    );
     for secret in &secrets {
         for output in &outputs {
             secret.must_be_absent("an output", output);

@@ -323,7 +323,7 @@ impl Engine for EcdsaKeygen {
     fn open(&mut self, _rng: &mut BoxRng) -> Result<Outgoing, Error> {
         let mut out = Outgoing::default();
         for (to, fragment) in self.fragments()? {
-            out.private.insert(to, encode(&fragment)?.to_vec());
+            out.private.insert(to, encode(&fragment)?);
         }
         Ok(out)
     }
@@ -352,7 +352,7 @@ impl Engine for EcdsaKeygen {
                 fragment,
                 zero_commitment,
             };
-            out.private.insert(to, encode(&first)?.to_vec());
+            out.private.insert(to, encode(&first)?);
         }
         Ok(out)
     }
@@ -394,7 +394,7 @@ impl Engine for EcdsaKeygen {
                 zero_commitment,
                 open,
             };
-            out.private.insert(to, encode(&second)?.to_vec());
+            out.private.insert(to, encode(&second)?);
         }
         Ok(out)
     }
@@ -412,7 +412,7 @@ impl Engine for EcdsaKeygen {
             ..Outgoing::default()
         };
         for (to, open) in private {
-            out.private.insert(to, encode(&open)?.to_vec());
+            out.private.insert(to, encode(&open)?);
         }
         Ok((out, self.complete(openings)?))
     }

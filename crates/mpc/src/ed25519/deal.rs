@@ -107,7 +107,7 @@ impl Deal {
                 let pad = pads.get(&party).ok_or(Error::Bug("no pad for a party"))?;
                 let provider_seed = provider_seed.filter(|_| party != PartyIndex::PROVIDER);
                 let message = DealtMessage::pad(&share, &seed_share, pad, provider_seed)?;
-                out.private.insert(party, encode(&message)?.to_vec());
+                out.private.insert(party, encode(&message)?);
             }
         }
         Ok(out)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use frost_ed25519::Identifier;
 use frost_ed25519::keys::dkg::{self, round1, round2};
 use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::channel::DealPad;
@@ -58,7 +59,7 @@ impl Dkg {
     }
 
     /// Round 2: our polynomial at each other party's index, for that party only.
-    fn part2(&mut self) -> Result<BTreeMap<PartyIndex, Vec<u8>>, Error> {
+    fn part2(&mut self) -> Result<BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>, Error> {
         let secret = self.first.take().ok_or(EARLY)?;
         let (secret, packages) =
             dkg::part2(secret, &self.firsts).map_err(|error| self.refused(&error))?;
@@ -69,7 +70,7 @@ impl Dkg {
             let package = package
                 .serialize()
                 .map_err(|_| Error::Bug("FROST package"))?;
-            private.insert(to, package);
+            private.insert(to, Zeroizing::new(package));
         }
         Ok(private)
     }

@@ -87,8 +87,8 @@ impl Seed {
 }
 
 impl SeedShare {
-    /// What the customer keeps of the provider's share, so that a wrong one is noticed at export. The
-    /// share has 256 bits of entropy, so the hash hides it.
+    /// What the customer keeps of the provider's share, so that a wrong one is noticed at export.
+    /// The share has 256 bits of entropy, so the hash hides it.
     pub(crate) fn commitment(&self, wallet: WalletId, share_set: ShareSetId) -> [u8; 32] {
         Transcript::new("halfkey-seed-share-v1")
             .field(wallet.as_bytes())

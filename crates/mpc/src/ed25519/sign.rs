@@ -35,7 +35,7 @@ pub(crate) struct ResponseMessage {
     pub(crate) signature_share: [u8; 32],
 }
 
-/// The initiator's nonces: consumed by the one step that uses them, wiped on drop (custody rule 18).
+/// The initiator's nonces: consumed by the step that uses them, wiped on drop (custody rule 18).
 pub(crate) struct AfterCommitting {
     nonces: SigningNonces,
 }

@@ -200,19 +200,21 @@ fn the_control_makes_a_key() {
     assert!(results(members).values().all(Result::is_ok));
 }
 
-/// Two points always lie on a line, so between two parties every fragment makes some valid key; with
-/// a third the public shares no longer fit.
+/// Two points always lie on a line, so between two parties every fragment makes some valid key;
+/// with a third the public shares no longer fit.
 #[test]
 fn ecdsa_wrong_fragment_of_the_provider() {
     let error = noticed(EcdsaSecp256k1, TwoOfThree, Word::Reply, P, |out| {
         change(private(out, C1), |first: &mut ProviderFirst| {
-            first.fragment += Scalar::ONE
+            first.fragment += Scalar::ONE;
         });
     });
     assert_eq!(error, Error::Disagreement("the public shares do not fit"));
 }
 
-fn wrong_customer_opening(bend: fn(&mut OpenPublic, &mut OpenPrivate)) -> Error {
+type BendOpening = fn(&mut OpenPublic, &mut OpenPrivate);
+
+fn wrong_customer_opening(bend: BendOpening) -> Error {
     noticed(EcdsaSecp256k1, TwoOfTwo, Word::Answer(C1), P, move |out| {
         let mut public: CustomerSecondPublic = decode(&out.public).unwrap();
         let mut opened: CustomerSecondPrivate = decode(private(out, P)).unwrap();
@@ -224,7 +226,7 @@ fn wrong_customer_opening(bend: fn(&mut OpenPublic, &mut OpenPrivate)) -> Error 
 
 #[test]
 fn ecdsa_wrong_opening_of_a_customer() {
-    let cases: [(fn(&mut OpenPublic, &mut OpenPrivate), &str); 4] = [
+    let cases: [(BendOpening, &str); 4] = [
         (
             |public, _| public.proof.proofs[0].challenge_response += Scalar::ONE,
             "proof of the key share",
@@ -250,9 +252,9 @@ fn ecdsa_wrong_opening_of_a_customer() {
 /// What the engine would index, or take for cheating, never reaches it.
 #[test]
 fn ecdsa_wrong_dimensions_of_a_customer() {
-    let cases: [(fn(&mut OpenPublic, &mut OpenPrivate), &str); 7] = [
+    let cases: [(BendOpening, &str); 7] = [
         (
-            |_, private| drop(private.enc_proofs.pop()),
+            |_, private| private.enc_proofs.truncate(255),
             "base OT dimensions",
         ),
         (
@@ -287,7 +289,7 @@ fn ecdsa_wrong_dimensions_of_a_customer() {
 
 #[test]
 fn ecdsa_wrong_opening_of_the_provider() {
-    let cases: [(fn(&mut OpenPublic, &mut OpenPrivate), &str); 3] = [
+    let cases: [(BendOpening, &str); 3] = [
         (
             |public, _| public.chain_code[0] ^= 1,
             "chain code commitment",

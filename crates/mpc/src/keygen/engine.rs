@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use halfkey_core::{PartyIndex, WalletId};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::channel::DealPad;
@@ -13,13 +14,13 @@ use crate::share::KeyMaterial;
 #[derive(Default)]
 pub(crate) struct Outgoing {
     pub(crate) public: Vec<u8>,
-    pub(crate) private: BTreeMap<PartyIndex, Vec<u8>>,
+    pub(crate) private: BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>,
 }
 
 /// What one other party said in one round.
 pub(crate) struct Incoming {
     pub(crate) public: Vec<u8>,
-    pub(crate) private: Vec<u8>,
+    pub(crate) private: Zeroizing<Vec<u8>>,
 }
 
 /// What every other party said in one round.

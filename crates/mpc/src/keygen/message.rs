@@ -6,7 +6,7 @@ use halfkey_core::PartyIndex;
 use halfkey_core::wire::CeremonyMessage;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::{PublicKey, StaticSecret};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{KeygenParams, Side};
 use crate::Error;
@@ -16,7 +16,7 @@ use crate::envelope::{Step, frame_open};
 use crate::keygen::engine::{AllIncoming, Incoming};
 
 /// A party's first message.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(super) struct First {
     /// Hash of what both sides must agree on beforehand.
     pub(super) context: [u8; 32],
@@ -37,7 +37,7 @@ pub(super) struct First {
 }
 
 /// A party's second message.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Second {
     #[serde(with = "serde_bytes")]
     pub(super) public: Vec<u8>,
@@ -73,11 +73,10 @@ impl First {
         }
     }
 
-    pub(super) fn with_private(&self, private: Vec<u8>) -> Self {
-        Self {
-            private,
-            ..self.clone()
-        }
+    pub(super) fn with_private(&self, private: &[u8]) -> Self {
+        let mut first = self.clone();
+        first.private = private.to_vec();
+        first
     }
 
     pub(super) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -121,7 +120,7 @@ pub(super) fn take_parts(firsts: &mut BTreeMap<PartyIndex, First>) -> Parts {
     };
     for (from, first) in firsts {
         let public = core::mem::take(&mut first.public);
-        let private = core::mem::take(&mut first.private);
+        let private = Zeroizing::new(core::mem::take(&mut first.private));
         parts.publics.insert(*from, public.clone());
         parts.for_engine.insert(*from, Incoming { public, private });
     }

@@ -28,7 +28,7 @@ impl Keygen {
         own.public = public;
         let mut messages = Vec::new();
         for to in self.params.others(self.own) {
-            let message = own.with_private(private.remove(&to).unwrap_or_default());
+            let message = own.with_private(&private.remove(&to).unwrap_or_default());
             messages.push(message.open_message(self.own, to)?);
         }
         self.outbox.send(messages);
@@ -98,7 +98,7 @@ impl Keygen {
         let mut messages = Vec::new();
         for to in self.params.others(self.own) {
             let payload = own
-                .with_private(private.remove(&to).unwrap_or_default())
+                .with_private(&private.remove(&to).unwrap_or_default())
                 .encode()?;
             messages.push(agreed.seal(self.own, to, Step::Two, &payload)?);
         }
@@ -155,7 +155,7 @@ impl Keygen {
         )?;
         let mut messages = Vec::new();
         for to in self.params.others(self.own) {
-            let private = private.remove(&to).unwrap_or_default();
+            let private = private.remove(&to).unwrap_or_default().to_vec();
             let second = Second {
                 public: public.clone(),
                 private,
@@ -178,16 +178,12 @@ impl Keygen {
         for from in self.params.others(self.own) {
             let step = Round::Second.step_of(from.role());
             let body = self.body(from, step)?;
-            let second = Second::decode(from, agreed.open(self.own, from, step, &body)?)?;
-            received.insert(
-                from,
-                Incoming {
-                    public: second.public,
-                    private: second.private,
-                },
-            );
+            let mut second = Second::decode(from, agreed.open(self.own, from, step, &body)?)?;
+            let public = core::mem::take(&mut second.public);
+            let private = Zeroizing::new(core::mem::take(&mut second.private));
+            received.insert(from, Incoming { public, private });
             if from.role() == Role::Provider {
-                signature = second.signature;
+                signature = core::mem::take(&mut second.signature);
             }
         }
         match &self.side {
@@ -219,7 +215,7 @@ impl Keygen {
         for to in self.params.others(self.own) {
             let second = Second {
                 public: out.public.clone(),
-                private: out.private.remove(&to).unwrap_or_default(),
+                private: out.private.remove(&to).unwrap_or_default().to_vec(),
                 signature: signature.to_vec(),
             };
             messages.push(agreed.seal(self.own, to, Step::Four, &second.encode()?)?);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use halfkey_core::wire::ErrorCode;
 use halfkey_core::{EnvironmentId, Generation, WalletId, crash_point};
@@ -12,50 +12,69 @@ use super::running::dispose_all;
 use super::table::Cell;
 use crate::api_error::ApiError;
 use crate::app::App;
+use crate::boot_settle::{self, UnwrittenLock};
 use crate::db::locks::{self, LockKind};
 use crate::db::slots::{self, SlotKey, SlotOutcome};
 use crate::db::{Entry, Tx};
+use crate::provider_dir::ProviderDir;
 
 /// A generation with this many ceremonies whose signature did not verify is locked.
 const SUSPECT_LIMIT: u64 = 3;
 
 type Subject = (EnvironmentId, WalletId, Generation);
 
-/// Locks that could not be written yet: the store failed just then. They hold in this process, and
-/// the reaper writes them as soon as the store answers.
-#[derive(Debug, Default)]
-pub(crate) struct PendingLocks(Mutex<HashMap<Subject, String>>);
+/// Locks that could not be written: the store failed just then. They hold in this process, stand in
+/// a file for the next one, and are written as soon as the store answers.
+#[derive(Debug)]
+pub(crate) struct PendingLocks {
+    dir: ProviderDir,
+    locks: Mutex<HashMap<Subject, String>>,
+}
 
 impl PendingLocks {
+    pub(crate) fn new(dir: ProviderDir) -> Self {
+        Self {
+            dir,
+            locks: Mutex::default(),
+        }
+    }
+
+    fn locks(&self) -> MutexGuard<'_, HashMap<Subject, String>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, subject: Subject, reason: String) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(subject, reason);
+        self.locks().insert(subject, reason);
     }
 
     fn remove(&self, subject: &Subject) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(subject);
+        self.locks().remove(subject);
     }
 
-    fn all(&self) -> Vec<(Subject, String)> {
-        let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locks
-            .iter()
-            .map(|(subject, reason)| (subject.clone(), reason.clone()))
-            .collect()
+    fn all(&self) -> Vec<UnwrittenLock> {
+        let locks = self.locks();
+        let all = locks.iter().map(
+            |((environment, wallet, generation), reason)| UnwrittenLock {
+                environment: environment.clone(),
+                wallet: *wallet,
+                generation: *generation,
+                reason: reason.clone(),
+            },
+        );
+        all.collect()
+    }
+
+    /// Keeps in the file what the database did not take.
+    fn keep(&self) {
+        if let Err(error) = boot_settle::keep_unwritten(&self.dir, &self.all()) {
+            tracing::error!(%error, "unwritten locks cannot be kept in a file either");
+        }
     }
 
     /// Whether this generation is locked although the database does not say so yet.
     pub(crate) fn holds(&self, environment: &EnvironmentId, of: (WalletId, Generation)) -> bool {
-        let subject = (environment.clone(), of.0, of.1);
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&subject)
+        self.locks()
+            .contains_key(&(environment.clone(), of.0, of.1))
     }
 }
 
@@ -83,8 +102,11 @@ pub(crate) async fn after_cheating(
             let message = "the message proves cheating: the wallet is locked";
             ApiError::new(ErrorCode::PeerMisbehaved, message).with_payload(payload)
         }
-        // Nothing is told about the check until the lock is durable.
-        Err(error) => ApiError::unavailable(error),
+        // Nothing is told about the check until the lock is in the database.
+        Err(error) => {
+            app.pending_locks.keep();
+            ApiError::unavailable(error)
+        }
     }
 }
 
@@ -105,6 +127,7 @@ pub(crate) async fn after_suspicion(
         insert(&mut tx, slot, &reason).await?;
     }
     tx.commit().await?;
+    app.advance_anchor().await;
     app.metrics.slot(SlotOutcome::Suspect.as_str());
     if lock {
         app.metrics.wallets_locked.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +139,17 @@ pub(crate) async fn after_suspicion(
 
 /// Writes the locks that a failing store kept from being written.
 pub(crate) async fn write_pending(app: &App) {
-    for ((environment, wallet, generation), reason) in app.pending_locks.all() {
+    let pending = app.pending_locks.all();
+    if pending.is_empty() {
+        return;
+    }
+    for lock in pending {
+        let UnwrittenLock {
+            environment,
+            wallet,
+            generation,
+            reason,
+        } = lock;
         let ceremony = halfkey_core::CeremonyId::from_bytes([0; 16]);
         let slot = SlotKey {
             environment,
@@ -131,6 +164,7 @@ pub(crate) async fn write_pending(app: &App) {
             Err(error) => tracing::error!(%wallet, %error, "a lock cannot be written"),
         }
     }
+    app.pending_locks.keep();
 }
 
 async fn write_lock(
@@ -147,6 +181,7 @@ async fn write_lock(
     crash_point("lock.before-commit");
     tx.commit().await?;
     crash_point("lock.after-commit");
+    app.advance_anchor().await;
     if let Some(outcome) = outcome {
         app.metrics.slot(outcome.as_str());
     }

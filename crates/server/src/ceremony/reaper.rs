@@ -29,9 +29,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         until_anchor = until_anchor.saturating_sub(1);
         if until_anchor == 0 {
             until_anchor = ANCHOR_EVERY;
-            if let Err(error) = app.counter.advance(&app.db).await {
-                tracing::error!(%error, "the boot counter file cannot be written");
-            }
+            app.advance_anchor().await;
         }
     }
 }

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::drive::{Progress, ceremony_error, drive};
 use super::pool::{Class, StepFailure};
 use super::running::{Running, Stepped};
+use super::sign_end::Seen;
 use super::signature_back::SignatureRun;
 use super::table::Cell;
 use super::wallet_permits::WalletPermit;
@@ -196,12 +197,12 @@ async fn advance(
                 let run = Running::Signature(Box::new(SignatureRun { context }));
                 return Ok(Stepped::More(run, messages));
             }
-            let verified = signature.is_some();
+            let seen = signature.map_or(Seen::Nothing, |_| Seen::Made);
             if signature.is_some_and(|signature| !proves(&context, &signature)) {
                 lock::after_suspicion(app, cell, &slot).await?;
                 return Err(ceremony_error(&MpcError::Suspect));
             }
-            let activity = sign_end::signed(app, &context, verified).await?;
+            let activity = sign_end::signed(app, &context, seen).await?;
             Ok(Stepped::Finished(Box::new(CeremonyReply {
                 next: None,
                 messages,
@@ -215,7 +216,8 @@ async fn advance(
         Ok(Err(MpcError::PeerMisbehaved { check, .. })) => {
             Err(lock::after_cheating(app, cell, &slot, check).await)
         }
-        // A panic or a bug of the engine's may be the work of a peer: it counts against it.
+        // A panic or a bug of the engine's may be the work of a peer: it counts against it. Faults
+        // of our own machine (randomness, a share that does not decode) are refusals, below.
         Ok(Err(error @ (MpcError::Suspect | MpcError::Bug(_)))) if context.uses_slot() => {
             lock::after_suspicion(app, cell, &slot).await?;
             Err(ceremony_error(&error))

@@ -1,8 +1,8 @@
 //! What is written when a signature ends, in one transaction and before the last reply.
 
-use halfkey_core::crash_point;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{ActivityRef, ErrorCode, ProofState};
+use halfkey_core::{PartyIndex, crash_point};
 
 use super::sign::{Goal, SignContext};
 use crate::api_error::ApiError;
@@ -10,13 +10,23 @@ use crate::app::App;
 use crate::db::slots::{self, SlotOutcome};
 use crate::db::{Entry, Tx, locks, proofs, wallets};
 
-/// The signature is made: accounts for it. `verified` says that this process saw the complete
-/// signature and that it verifies. Fails when the generation was locked in the meantime, and then
-/// nothing may leave.
+/// What this process saw of the complete signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing: only the customer has it.
+    Nothing,
+    /// It was made here, and verifies.
+    Made,
+    /// The customer sent it, and it verifies; its SHA-256.
+    Sent([u8; 32]),
+}
+
+/// The signature is made: accounts for it. Fails when the generation was locked in the meantime,
+/// and then nothing may leave.
 pub(crate) async fn signed(
     app: &App,
     context: &SignContext,
-    verified: bool,
+    seen: Seen,
 ) -> Result<ActivityRef, ApiError> {
     let environment = &context.caller.environment.id;
     let subject = (context.wallet.wallet, context.wallet.generation);
@@ -43,13 +53,13 @@ pub(crate) async fn signed(
                 "party": context.party,
                 "summary": summary,
             });
-            if verified {
+            if seen != Seen::Nothing {
                 prove_wallet(&mut tx, context).await?;
             }
             tx.record(&entry(context, "signed", &context.caller.actor()).detail(detail))
                 .await?
         }
-        Goal::Proof { operation, .. } => record_proof(&mut tx, context, *operation).await?,
+        Goal::Proof { operation, .. } => record_proof(&mut tx, context, *operation, seen).await?,
     };
     crash_point("signed.before-commit");
     tx.commit().await?;
@@ -65,27 +75,51 @@ async fn record_proof(
     tx: &mut Tx,
     context: &SignContext,
     operation: ProofOperation,
-) -> Result<ActivityRef, sqlx::Error> {
+    seen: Seen,
+) -> Result<ActivityRef, ApiError> {
     let environment = &context.caller.environment.id;
     let of = (context.wallet.wallet, context.wallet.attempt);
-    proofs::insert(tx, environment, of, context.party, operation).await?;
+    let mut hash = None;
+    if let Seen::Sent(signature) = seen {
+        // Each proof is a signature of its own: one pair's is no proof of another.
+        if proofs::is_used(tx.conn(), environment, of, &signature).await? {
+            let message = "that signature has proven something already";
+            return Err(ApiError::new(ErrorCode::CeremonyRefused, message));
+        }
+        hash = Some(signature);
+    }
+    proofs::insert(tx, environment, of, context.party, operation, hash).await?;
     if operation == ProofOperation::Prove {
         prove_wallet(tx, context).await?;
     }
     let detail = serde_json::json!({ "operation": operation.as_str(), "party": context.party });
-    tx.record(&entry(context, "attempt.proven", &context.caller.actor()).detail(detail))
-        .await
+    let actor = context.caller.actor();
+    let entry = entry(context, "attempt.proven", &actor).detail(detail);
+    Ok(tx.record(&entry).await?)
 }
 
-/// The shares of an active wallet were presented again in a later call (custody rule 8).
+/// This party's share of an active wallet was presented again in a later call. Once that holds for
+/// every customer party the wallet is proven (custody rules 3 and 8).
 async fn prove_wallet(tx: &mut Tx, context: &SignContext) -> Result<(), sqlx::Error> {
-    if context.wallet.proof == ProofState::Proven {
+    let SignContext { wallet, party, .. } = context;
+    if wallet.proof == ProofState::Proven {
         return Ok(());
     }
     let environment = &context.caller.environment.id;
-    if wallets::mark_proven(tx, environment, context.wallet.wallet).await? {
-        tx.record(&entry(context, "wallet.proven", &context.caller.actor()))
-            .await?;
+    let of = (wallet.wallet, wallet.attempt);
+    proofs::insert(tx, environment, of, *party, ProofOperation::Prove, None).await?;
+    for customer in PartyIndex::customers(wallet.scheme) {
+        let mut seen = false;
+        for operation in [ProofOperation::Create, ProofOperation::Prove] {
+            seen |= proofs::has(tx.conn(), environment, of, *customer, operation).await?;
+        }
+        if !seen {
+            return Ok(());
+        }
+    }
+    if wallets::mark_proven(tx, environment, wallet.wallet).await? {
+        let actor = context.caller.actor();
+        tx.record(&entry(context, "wallet.proven", &actor)).await?;
     }
     Ok(())
 }

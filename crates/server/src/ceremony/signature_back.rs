@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use halfkey_core::wire::{CeremonyMessage, CeremonyReply, ErrorCode, SignedReply};
+use sha2::{Digest as _, Sha256};
 
 use super::running::Stepped;
 use super::sign::{Goal, SignContext};
-use super::sign_end;
+use super::sign_end::{self, Seen};
 use super::table::Cell;
 use crate::api_error::ApiError;
 use crate::app::App;
@@ -36,7 +37,8 @@ impl SignatureRun {
         if message.from != context.party || !verifies(&context, &message.body.0) {
             return Err(refused("the signature does not verify"));
         }
-        let activity = sign_end::signed(app, &context, true).await?;
+        let seen = Seen::Sent(Sha256::digest(&message.body.0).into());
+        let activity = sign_end::signed(app, &context, seen).await?;
         Ok(Stepped::Finished(Box::new(CeremonyReply {
             next: None,
             messages: Vec::new(),

@@ -12,6 +12,7 @@ use halfkey_core::{AttemptId, CeremonyId, EnvironmentId, UnixMillis, WalletId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::running::Running;
+use crate::config::Limits;
 use crate::ids::{TokenId, random_id};
 
 /// A reference to one step of one ceremony: 128 random bits.
@@ -31,6 +32,15 @@ pub(crate) struct Owner {
     pub(crate) token: TokenId,
 }
 
+/// What a ceremony counts as: those of wallets in the making never take the place of signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Class {
+    /// Keygen, or a proof.
+    Create,
+    /// A signature.
+    Sign,
+}
+
 /// What a ceremony is about.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
@@ -38,6 +48,7 @@ pub(crate) struct About {
     pub(crate) wallet: WalletId,
     pub(crate) attempt: AttemptId,
     pub(crate) ceremony: CeremonyId,
+    pub(crate) class: Class,
 }
 
 /// A step that was answered, kept for a byte-identical repeat (custody rule 18).
@@ -88,14 +99,15 @@ struct Inner {
     rows: HashMap<u64, Row>,
     by_step: HashMap<StepRef, u64>,
     by_opening: HashMap<(Owner, CeremonyId), (u64, StepRef)>,
-    live: HashMap<EnvironmentId, usize>,
+    live: HashMap<(EnvironmentId, Class), usize>,
     finished: VecDeque<u64>,
 }
 
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Table {
-    per_environment: usize,
+    create_limit: usize,
+    sign_limit: usize,
     inner: Mutex<Inner>,
 }
 
@@ -113,9 +125,10 @@ pub(crate) enum Opening {
 const KEPT: usize = 512;
 
 impl Table {
-    pub(crate) fn new(per_environment: usize) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            per_environment,
+            create_limit: limits.create_ceremonies,
+            sign_limit: limits.sign_ceremonies,
             inner: Mutex::default(),
         }
     }
@@ -133,9 +146,13 @@ impl Table {
         {
             return Opening::Known(Arc::clone(&row.cell), step);
         }
-        let environment = about.owner.environment.clone();
-        let live = inner.live.entry(environment).or_default();
-        if *live >= self.per_environment {
+        let limit = match about.class {
+            Class::Create => self.create_limit,
+            Class::Sign => self.sign_limit,
+        };
+        let counted = (about.owner.environment.clone(), about.class);
+        let live = inner.live.entry(counted).or_default();
+        if *live >= limit {
             return Opening::Full;
         }
         *live = live.saturating_add(1);
@@ -203,6 +220,11 @@ impl Table {
         self.take(|cell| cell.deadline <= now)
     }
 
+    /// Kills and forgets every ceremony.
+    pub(crate) fn take_all(&self) -> Vec<Arc<Cell>> {
+        self.take(|_| true)
+    }
+
     /// Kills and forgets the ceremonies of a wallet, except `but`.
     pub(crate) fn kill_wallet(
         &self,
@@ -255,8 +277,9 @@ impl Inner {
             return;
         };
         row.live = false;
-        let environment = &row.cell.about.owner.environment;
-        if let Some(count) = self.live.get_mut(environment) {
+        let about = &row.cell.about;
+        let counted = (about.owner.environment.clone(), about.class);
+        if let Some(count) = self.live.get_mut(&counted) {
             *count = count.saturating_sub(1);
         }
     }

@@ -33,6 +33,19 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// An entry that concerns the node and no environment.
+    pub(crate) const fn of_node(kind: &'a str) -> Self {
+        Self {
+            environment: "",
+            kind,
+            actor: "provider",
+            wallet: None,
+            attempt: None,
+            request: None,
+            detail: serde_json::Value::Null,
+        }
+    }
+
     #[must_use]
     pub(crate) const fn wallet(mut self, wallet: WalletId) -> Self {
         self.wallet = Some(wallet);

@@ -1,9 +1,10 @@
 //! Boots of processes, and the counters that reveal a restored database.
 
+use halfkey_core::UnixMillis;
 use sqlx::SqliteConnection;
 
+use super::BootKind;
 use super::columns::{bytes, signed, unsigned};
-use super::{BootKind, Tx};
 
 /// The counters of this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +32,13 @@ pub(crate) async fn set_meta(conn: &mut SqliteConnection, meta: Meta) -> Result<
         .map(drop)
 }
 
-/// Registers this process. Its first activity entry follows in the same transaction.
-pub(crate) async fn insert(
-    tx: &mut Tx,
+/// Registers this process.
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
     boot: &[u8; 16],
     kind: BootKind,
+    now: UnixMillis,
 ) -> Result<(), sqlx::Error> {
-    let now = tx.now();
     sqlx::query("INSERT INTO boots (boot_id, kind, started_at) VALUES (?, ?, ?)")
         .bind(boot.as_slice())
         .bind(match kind {
@@ -45,28 +46,52 @@ pub(crate) async fn insert(
             BootKind::Admin => "admin",
         })
         .bind(now.0)
-        .execute(tx.conn())
+        .execute(conn)
         .await
         .map(drop)
 }
 
-/// The last entry of the chain of the newest boot that has one: chain, number, hash.
-pub(crate) async fn newest_chain_head(
+/// The end of a chain: its id, its last entry's number and hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChainEnd {
+    pub(crate) chain: [u8; 16],
+    pub(crate) sequence: u64,
+    pub(crate) head: [u8; 32],
+}
+
+/// The ends of every chain that no other chain names yet.
+pub(crate) async fn unnamed_ends(
     conn: &mut SqliteConnection,
-) -> Result<Option<([u8; 16], u64, [u8; 32])>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT a.chain, a.sequence, a.head FROM activities a
-         WHERE a.chain = (SELECT b.boot_id FROM boots b ORDER BY b.rowid DESC LIMIT 1)
-         ORDER BY a.sequence DESC LIMIT 1",
+) -> Result<Vec<ChainEnd>, sqlx::Error> {
+    sqlx::query(
+        "SELECT a.chain, a.sequence, a.head FROM boots b
+         JOIN activities a ON a.chain = b.boot_id
+             AND a.sequence = (SELECT MAX(sequence) FROM activities WHERE chain = b.boot_id)
+         WHERE b.named_sequence IS NULL OR b.named_sequence < a.sequence
+         ORDER BY b.rowid",
     )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        Ok((
-            bytes(&row, "chain")?,
-            unsigned(&row, "sequence")?,
-            bytes(&row, "head")?,
-        ))
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(ChainEnd {
+            chain: bytes(row, "chain")?,
+            sequence: unsigned(row, "sequence")?,
+            head: bytes(row, "head")?,
+        })
     })
-    .transpose()
+    .collect()
+}
+
+/// Notes that a later chain names this end.
+pub(super) async fn mark_named(
+    conn: &mut SqliteConnection,
+    end: &ChainEnd,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE boots SET named_sequence = ? WHERE boot_id = ?")
+        .bind(signed(end.sequence)?)
+        .bind(end.chain.as_slice())
+        .execute(conn)
+        .await
+        .map(drop)
 }

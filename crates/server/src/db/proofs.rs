@@ -13,11 +13,13 @@ pub(crate) async fn insert(
     (wallet, attempt): (WalletId, AttemptId),
     party: PartyIndex,
     operation: ProofOperation,
+    signature_hash: Option<[u8; 32]>,
 ) -> Result<(), sqlx::Error> {
     let now = tx.now();
     sqlx::query(
-        "INSERT INTO proofs (environment, wallet_id, attempt_id, party, operation, proven_at)
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO proofs (environment, wallet_id, attempt_id, party, operation, proven_at,
+             signature_hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(environment.as_str())
     .bind(wallet.as_bytes().as_slice())
@@ -25,6 +27,7 @@ pub(crate) async fn insert(
     .bind(i64::from(party.as_u8()))
     .bind(operation.as_str())
     .bind(now.0)
+    .bind(signature_hash.map(Vec::from))
     .execute(tx.conn())
     .await
     .map(drop)
@@ -50,4 +53,24 @@ pub(crate) async fn has(
     .fetch_one(conn)
     .await
     .map(|count| count == 1)
+}
+
+/// Whether the provider was sent this signature for this attempt before.
+pub(crate) async fn is_used(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, attempt): (WalletId, AttemptId),
+    signature_hash: &[u8; 32],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM proofs
+         WHERE environment = ? AND wallet_id = ? AND attempt_id = ? AND signature_hash = ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(attempt.as_bytes().as_slice())
+    .bind(signature_hash.as_slice())
+    .fetch_one(conn)
+    .await
+    .map(|count| count > 0)
 }

@@ -57,6 +57,7 @@ async fn abort_attempt(
     crash_point("abort.before-commit");
     tx.commit().await?;
     crash_point("abort.after-commit");
+    app.advance_anchor().await;
     let (state, activity) = match aborted {
         Aborted::Now(activity) => (AttemptState::Aborted, Some(activity)),
         Aborted::Before(row) | Aborted::Never(row) => (row.state, row.settled),

@@ -81,6 +81,7 @@ async fn commit_attempt(
     crash_point("commit.before-commit");
     tx.commit().await?;
     crash_point("commit.after-commit");
+    app.advance_anchor().await;
     Ok(reply)
 }
 

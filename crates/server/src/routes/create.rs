@@ -17,7 +17,7 @@ use crate::ceremony::drive::check_parties;
 use crate::ceremony::keygen;
 use crate::ceremony::rounds;
 use crate::ceremony::running::dispose_all;
-use crate::ceremony::table::{About, Owner};
+use crate::ceremony::table::{About, Class, Owner};
 use crate::db::idempotency::{self, IdempotencyKey, IdempotencyRow};
 use crate::db::slots::SlotOutcome;
 use crate::db::{Tx, attempts, wallets};
@@ -58,6 +58,7 @@ async fn open(
         wallet,
         attempt: params.attempt,
         ceremony: params.ceremony,
+        class: Class::Create,
     };
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |_cell| async move {

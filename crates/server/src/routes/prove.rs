@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::ceremony::drive::single_sender;
 use crate::ceremony::rounds;
 use crate::ceremony::sign::{self, Goal, SignContext};
-use crate::ceremony::table::{About, Owner};
+use crate::ceremony::table::{About, Class, Owner};
 use crate::db::attempts;
 use crate::db::wallets::WalletRow;
 use crate::web::Call;
@@ -83,6 +83,7 @@ async fn open(
         wallet: wallet.wallet,
         attempt,
         ceremony: ceremony.ceremony_id,
+        class: Class::Create,
     };
     let goal = Goal::Proof {
         operation: body.operation,

@@ -18,7 +18,7 @@ use crate::ceremony::drive::single_sender;
 use crate::ceremony::rounds;
 use crate::ceremony::running::Stepped;
 use crate::ceremony::sign::{self, Goal, SignContext};
-use crate::ceremony::table::{About, Owner};
+use crate::ceremony::table::{About, Class, Owner};
 use crate::db::attempts;
 use crate::db::wallets::WalletRow;
 use crate::web::Call;
@@ -71,6 +71,7 @@ async fn open(
         wallet: wallet.wallet,
         attempt: wallet.attempt,
         ceremony: ceremony.ceremony_id,
+        class: Class::Sign,
     };
     let messages = body.ceremony.messages;
     let context = SignContext {

@@ -22,7 +22,7 @@ use crate::ceremony::reaper;
 use crate::ceremony::table::Table;
 use crate::ceremony::wallet_permits::WalletPermits;
 use crate::config::Tls;
-use crate::db::{Db, environments};
+use crate::db::{BootKind, Db, environments};
 use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
 use crate::metrics::Metrics;
 use crate::net::{dev_tls, listener, tls};
@@ -42,7 +42,13 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         return Err(Error::MetricsNotLoopback(addr));
     }
     let dir = ProviderDir::new(&config.data_dir);
-    let db = Db::open(&dir.database(), Arc::clone(&config.clock), false).await?;
+    let db = Db::open(
+        &dir.database(),
+        Arc::clone(&config.clock),
+        BootKind::Serve,
+        false,
+    )
+    .await?;
     let lock = lock(&dir, &config)?;
     let (tls, ca_file) = tls_of(&config, &dir)?;
     let (environments, sessions, oldest) = load_environments(&config, &dir, &db).await?;
@@ -61,9 +67,9 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         restore_epoch,
         counter,
         clock: config.clock,
-        table: Table::new(config.limits.ceremonies),
+        table: Table::new(&config.limits),
         permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
-        pending_locks: PendingLocks::default(),
+        pending_locks: PendingLocks::new(dir),
         pool: Pool::new(&config.limits),
         metrics: Metrics::default(),
         requests: Arc::new(Semaphore::new(config.limits.requests)),

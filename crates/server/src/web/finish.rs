@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::encoding::Encoding;
 use crate::api_error::ApiError;
-use crate::app::App;
+use crate::app::{App, REQUEST};
 
 /// Wraps every request.
 pub(crate) async fn finish(
@@ -31,7 +31,7 @@ pub(crate) async fn finish(
     let method = request.method().clone();
     let permit = Arc::clone(&app.requests).try_acquire_owned();
     let response = match permit {
-        Ok(_permit) => next.run(request).await,
+        Ok(permit) => REQUEST.scope(Arc::new(permit), next.run(request)).await,
         Err(_) => refused(ApiError::unavailable("too many requests at a time")),
     };
     let mut response = with_error_body(response, id, encoding);

@@ -9,9 +9,7 @@ use crate::slots::database;
 use crate::world::World;
 
 async fn report(world: &World, anchor: Option<&ActivityRef>) -> Report {
-    verify(world.home.path(), anchor, world.clock())
-        .await
-        .unwrap()
+    verify(world.home.path(), anchor).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,10 +70,9 @@ async fn tampering_is_found() {
         .ok::<CommitReply>()
         .activity;
     let proven = report(&world, Some(&anchor)).await;
-    assert!(
-        proven.tail_proven && proven.problems.is_empty(),
-        "{proven:?}"
-    );
+    let to = (anchor.chain.clone(), anchor.sequence);
+    assert_eq!((proven.proven_to, proven.tail_proven), (Some(to), true));
+    assert_eq!(proven.problems, Vec::<String>::new());
     world.down().await;
     let mut conn = database(&world).await;
     let refused = sqlx::query("UPDATE activities SET kind = 'x'")
@@ -125,5 +122,46 @@ async fn tampering_is_found() {
                 .any(|problem| problem.contains(found)),
             "{report:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_cut_short_shows_in_the_next_ones() {
+    let mut world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let committed = commit(&world, &wallet, true)
+        .await
+        .ok::<CommitReply>()
+        .activity;
+    // A token made meanwhile by another process names the serving chain as far as it has come.
+    world
+        .new_token(&halfkey_core::wire::Scope::DEFAULT, None)
+        .await;
+    let tail = report(&world, Some(&committed)).await;
+    assert!(!tail.tail_proven, "the token's chain is named by none");
+    sign(&world, &wallet, &wallet.shares[0], b"x").await;
+    world.restart().await;
+    assert_eq!(report(&world, None).await.problems, Vec::<String>::new());
+    let mut conn = database(&world).await;
+    sqlx::raw_sql("DROP TRIGGER activities_are_append_only_2")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let chain = hex::decode(&committed.chain).unwrap();
+    let sequence = i64::try_from(committed.sequence).unwrap();
+    // First what only the next serving boot names, then what the token's process named as well.
+    for (after, named_by) in [(sequence, 1), (sequence - 1, 2)] {
+        sqlx::query("DELETE FROM activities WHERE chain = ? AND sequence > ?")
+            .bind(&chain)
+            .bind(after)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        let report = report(&world, None).await;
+        let found = report
+            .problems
+            .iter()
+            .filter(|problem| problem.contains("was cut"));
+        assert_eq!(found.count(), named_by, "{report:?}");
     }
 }

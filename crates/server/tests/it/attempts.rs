@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{
-    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, Operation, ProveRequest,
-    WalletReply, WalletState,
+    AbortReply, AttemptReply, AttemptState, CeremonyReply, CommitReply, Operation, ProofState,
+    ProveRequest, WalletReply, WalletState,
 };
-use halfkey_core::{AttemptId, Signature};
+use halfkey_core::{AttemptId, Signature, ThresholdSignatureScheme};
 use halfkey_mpc::KeyShare;
 
 use crate::customer::{
-    Creating, SVM, Signing, attempt_path, commit, create, keygen, last_round, proof_input, prove,
-    sign_path, sign_request, step,
+    Creating, Kind, SVM, Signing, attempt_path, commit, create, keygen, last_round, proof_input,
+    prove, sign_path, sign_request, step,
 };
 use crate::world::World;
 
@@ -233,5 +233,49 @@ async fn of_commit_and_abort_at_once_exactly_one_wins() {
         }
         let path = world.sdk(&format!("/attempts/{}", wallet.attempt));
         assert_eq!(world.get(&path).await.ok::<AttemptReply>().state, state);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_proves_once() {
+    let world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let share = &wallet.shares[0];
+    let path = attempt_path(&world, &wallet, "prove");
+    let (mut signing, request) = begin(share, ProofOperation::Create);
+    let opened: CeremonyReply = world.post(&path, &request).await.ok();
+    let first = last_round(&mut signing, share, &opened);
+    world
+        .post(&step(&opened), &first)
+        .await
+        .ok::<CeremonyReply>();
+    let (_, request) = begin(share, ProofOperation::Create);
+    let opened: CeremonyReply = world.post(&path, &request).await.ok();
+    world
+        .post(&step(&opened), &first)
+        .await
+        .refused(422, "ceremony_refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unproven_two_of_three_is_proven_once_both_shares_were_seen() {
+    let world = World::start().await;
+    let kind = Kind {
+        scheme: ThresholdSignatureScheme::TwoOfThree,
+        ..SVM
+    };
+    let wallet = keygen(&world, kind).await;
+    commit(&world, &wallet, true).await.ok::<CommitReply>();
+    let path = world.sdk(&format!("/byWalletAddress/{}", wallet.address));
+    for (share, seen) in wallet
+        .shares
+        .iter()
+        .zip([ProofState::Unproven, ProofState::Proven])
+    {
+        prove(&world, &wallet, share, ProofOperation::Prove).await;
+        assert_eq!(
+            world.get(&path).await.ok::<WalletReply>().summary.proof,
+            seen
+        );
     }
 }

@@ -113,3 +113,24 @@ async fn a_damaged_share_is_the_providers_fault_and_takes_no_slot() {
         .unwrap();
     assert_eq!(open, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_was_never_written_holds_in_the_next_process() {
+    let mut world = World::start().await;
+    for crashes in [false, true] {
+        let wallet = create(&world, EVM).await;
+        fail(&world, "locks", "INSERT").await;
+        cheat(&world, &wallet, Cheat::OtExtension)
+            .await
+            .refused(503, "unavailable");
+        if crashes {
+            world.crash();
+        } else {
+            world.down().await;
+        }
+        mend(&world).await;
+        world.up().await;
+        refused_as_locked(&world, &wallet).await;
+        assert!(!world.provider_dir().join("unwritten-locks.json").exists());
+    }
+}

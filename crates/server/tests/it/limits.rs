@@ -235,3 +235,41 @@ async fn health_and_readiness_need_no_token() {
         .await;
     none.refused(404, "not_found");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_counts_until_it_ends_even_when_the_caller_has_left() {
+    let mut world = World::start().await;
+    world.down().await;
+    let mut config = world.config();
+    config.limits.requests = 1;
+    config.metrics_listen = Some("127.0.0.1:0".parse().unwrap());
+    world.server = Some(halfkey_server::Server::start(config).await.unwrap());
+    // Nothing can be written, so the work does not end.
+    let mut conn = crate::slots::database(&world).await;
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let mut caller = TcpStream::connect(world.server().addr()).await.unwrap();
+    let head = format!(
+        "POST /api/v0/environments/{}/waas/authenticate HTTP/1.1\r\nhost: x\r\n\
+         authorization: Bearer {}\r\ncontent-length: 0\r\n\r\n",
+        world.environment, world.token
+    );
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let health = format!("{}/healthz", world.server().url());
+    while answer(world.http.get(&health)).await.status == 200 {}
+    drop(caller);
+    // Until the provider has seen that the caller left: its connection is gone.
+    let metrics = format!("http://{}/metrics", world.server().metrics_addr().unwrap());
+    let gone = "halfkey_connections_open 2\n";
+    while !String::from_utf8(answer(world.http.get(&metrics)).await.bytes)
+        .unwrap()
+        .contains(gone)
+    {}
+    answer(world.http.get(&health))
+        .await
+        .refused(503, "unavailable");
+    sqlx::raw_sql("ROLLBACK").execute(&mut conn).await.unwrap();
+    while answer(world.http.get(&health)).await.status == 503 {}
+}

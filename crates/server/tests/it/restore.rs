@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use halfkey_core::wire::{AttemptReply, AttemptState};
+use halfkey_core::wire::{AttemptReply, AttemptState, CommitReply};
 use halfkey_server::Error;
 
-use crate::customer::{EVM, SVM, create, keygen, sign, sign_path, sign_request};
+use crate::customer::{EVM, SVM, commit, create, keygen, sign, sign_path, sign_request};
 use crate::world::World;
 
 fn copy_database(from: &Path, to: &Path) {
@@ -118,4 +118,34 @@ async fn accepting_without_a_restore_does_nothing() {
     world.down().await;
     accept(&mut world).await;
     sign(&world, &wallet, &wallet.shares[0], b"x").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_from_before_the_last_commit_is_refused_even_after_a_crash() {
+    let mut world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let copy = world.home.path().join("copy");
+    copy_database(&world.provider_dir(), &copy);
+    commit(&world, &wallet, true).await.ok::<CommitReply>();
+    world.crash();
+    copy_database(&copy, &world.provider_dir());
+    assert!(matches!(
+        world.refused_start().await,
+        Error::Restored { .. }
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_counter_file_is_refused() {
+    let mut world = World::start().await;
+    world.down().await;
+    let path = world.provider_dir().join("boot-counter.json");
+    let older = std::fs::read(&path).unwrap();
+    world.up().await;
+    world.down().await;
+    std::fs::write(&path, older).unwrap();
+    let Error::Restored { why } = world.refused_start().await else {
+        panic!("it started")
+    };
+    assert!(why.contains("older copy"), "{why}");
 }

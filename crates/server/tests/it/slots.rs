@@ -104,7 +104,7 @@ async fn a_ceremony_id_is_used_once_even_across_a_restart() {
     let (_, request) = sign_request(&wallet.shares[0], b"x");
     let path = sign_path(&world, &wallet);
     world.post(&path, &request).await.ok::<CeremonyReply>();
-    world.restart().await;
+    world.crash_and_up().await;
     world
         .post(&path, &request)
         .await
@@ -126,7 +126,7 @@ async fn sixteen_lost_slots_need_a_complete_refresh() {
             let (_, request) = sign_request(&wallet.shares[0], b"x");
             world.post(&path, &request).await.ok::<CeremonyReply>();
         }
-        world.restart().await;
+        world.crash_and_up().await;
     };
     lose(&mut world, 15).await;
     sign(
@@ -160,4 +160,22 @@ async fn no_signature_writes_the_wallet_row() {
     .await
     .unwrap();
     sign(&world, &wallet, &wallet.shares[0], b"x").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_stop_loses_no_slot() {
+    let mut world = World::start().await;
+    let wallet = create(&world, EVM).await;
+    for _ in 0..2 {
+        let (_, request) = sign_request(&wallet.shares[0], b"x");
+        world
+            .post(&sign_path(&world, &wallet), &request)
+            .await
+            .ok::<CeremonyReply>();
+    }
+    world.restart().await;
+    assert_eq!(
+        outcomes(&world).await,
+        counted(&[("abandoned", 2), ("signed", 1)])
+    );
 }

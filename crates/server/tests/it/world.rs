@@ -164,6 +164,16 @@ impl World {
         self.server.take().unwrap().shutdown().await;
     }
 
+    /// The process dies: nothing is settled.
+    pub(crate) fn crash(&mut self) {
+        drop(self.server.take().unwrap());
+    }
+
+    pub(crate) async fn crash_and_up(&mut self) {
+        self.crash();
+        self.up().await;
+    }
+
     pub(crate) async fn restart(&mut self) {
         self.down().await;
         self.up().await;

@@ -8,8 +8,8 @@ use dkls23_core::protocols::sign_session::SignSession;
 use dkls23_core::protocols::signing::SignData;
 use dkls23_core::protocols::{Parameters, PartyIndex};
 use dkls23_secp256k1::Party;
+use engine_k256::Secp256k1;
 use frost_ed25519 as frost;
-use k256::Secp256k1;
 use rand_core::OsRng;
 
 use crate::table::Table;
@@ -27,7 +27,12 @@ pub(crate) struct Engine {
 pub(crate) fn measure(table: &mut Table) -> Result<Engine, Failure> {
     let before = cpu::thread();
     let parties = dkls_keygen()?;
-    table.time(GROUP, "DKLs23 keygen 2-of-2, both parties", cpu::thread() - before, "");
+    table.time(
+        GROUP,
+        "DKLs23 keygen 2-of-2, both parties",
+        cpu::thread() - before,
+        "",
+    );
     let (mut customer, mut provider) = (Duration::ZERO, Duration::ZERO);
     for number in 0..SIGNS {
         let (c, p) = dkls_sign(&parties, number)?;
@@ -38,7 +43,10 @@ pub(crate) fn measure(table: &mut Table) -> Result<Engine, Failure> {
     table.time(GROUP, "DKLs23 sign, customer", customer / SIGNS, "");
     table.time(GROUP, "DKLs23 sign, provider", ecdsa_provider, "");
     let ed25519_provider = frost_sign(table)?;
-    Ok(Engine { ecdsa_provider, ed25519_provider })
+    Ok(Engine {
+        ecdsa_provider,
+        ed25519_provider,
+    })
 }
 
 fn failed(error: impl core::fmt::Debug) -> Failure {
@@ -55,17 +63,23 @@ fn dkls_keygen() -> Result<[Party; 2], Failure> {
     });
     let fragments = data.each_ref().map(dkg::phase1::<Secp256k1>);
     let second = [0_usize, 1].map(|own| {
-        let mine: Vec<_> = fragments.iter().filter_map(|list| list.get(own).copied()).collect();
+        let mine: Vec<_> = fragments
+            .iter()
+            .filter_map(|list| list.get(own).copied())
+            .collect();
         dkg::phase2::<Secp256k1>(&data[own], &mine)
     });
-    let third = [0_usize, 1].map(|own| {
-        dkg::phase3::<Secp256k1>(&data[own], &second[own].2, &second[own].4)
-    });
+    let third = [0_usize, 1]
+        .map(|own| dkg::phase3::<Secp256k1>(&data[own], &second[own].2, &second[own].4));
     let proofs = [second[0].1.clone(), second[1].1.clone()];
-    let broadcast2: BTreeMap<_, _> =
-        second.iter().map(|out| (out.5.sender_index, out.5.clone())).collect();
-    let broadcast3: BTreeMap<_, _> =
-        third.iter().map(|out| (out.4.sender_index, out.4.clone())).collect();
+    let broadcast2: BTreeMap<_, _> = second
+        .iter()
+        .map(|out| (out.5.sender_index, out.5.clone()))
+        .collect();
+    let broadcast3: BTreeMap<_, _> = third
+        .iter()
+        .map(|out| (out.4.sender_index, out.4.clone()))
+        .collect();
     let finish = |own: usize, peer: usize| {
         dkg::phase4::<Secp256k1>(
             &data[own],
@@ -126,7 +140,9 @@ fn frost_sign(table: &mut Table) -> Result<Duration, Failure> {
     for (_, share) in shares {
         keys.push(frost::keys::KeyPackage::try_from(share)?);
     }
-    let [provider, customer] = keys.as_slice() else { return Err("two shares".into()) };
+    let [provider, customer] = keys.as_slice() else {
+        return Err("two shares".into());
+    };
     let message = [7_u8; 32];
     let (mut c_time, mut p_time) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..SIGNS {

@@ -6,7 +6,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 fn clock(id: ClockId) -> Duration {
     let at = clock_gettime(id);
-    Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+    Duration::new(
+        at.tv_sec.unsigned_abs(),
+        u32::try_from(at.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// CPU time of this thread.
@@ -21,7 +24,10 @@ pub(crate) fn process() -> Duration {
 
 /// CPU time of another process, to the nanosecond: the sum over its threads' schedstat.
 pub(crate) fn of(pid: u32) -> Duration {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let nanos = tasks.filter_map(|task| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()

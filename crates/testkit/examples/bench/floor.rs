@@ -15,16 +15,32 @@ pub(crate) fn measure(table: &mut Table) {
         let time = cpu::per_call(TIMES, || {
             let signature: Result<Signature, _> = key.sign_prehash(&digest);
             let valid = signature.is_ok_and(|signature| {
-                VerifyingKey::from(&key).verify_prehash(&digest, &signature).is_ok()
+                VerifyingKey::from(&key)
+                    .verify_prehash(&digest, &signature)
+                    .is_ok()
             });
             assert!(valid);
         });
-        table.time("floor (one party, whole key)", "ECDSA sign + verify, k256", time, "");
+        table.time(
+            "floor (one party, whole key)",
+            "ECDSA sign + verify, k256",
+            time,
+            "",
+        );
     }
     let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
     let time = cpu::per_call(TIMES, || {
         let signature = key.sign(&digest);
-        assert!(key.verifying_key().verify_strict(&digest, &signature).is_ok());
+        assert!(
+            key.verifying_key()
+                .verify_strict(&digest, &signature)
+                .is_ok()
+        );
     });
-    table.time("floor (one party, whole key)", "Ed25519 sign + verify, dalek", time, "");
+    table.time(
+        "floor (one party, whole key)",
+        "Ed25519 sign + verify, dalek",
+        time,
+        "",
+    );
 }

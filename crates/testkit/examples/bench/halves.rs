@@ -39,7 +39,10 @@ pub(crate) async fn provider(dir: PathBuf) -> Result<(), Failure> {
     })
     .await?;
     println!("{}", server.addr());
-    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
+    tokio::task::spawn_blocking(|| {
+        std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink())
+    })
+    .await??;
     server.shutdown().await;
     Ok(())
 }
@@ -91,11 +94,28 @@ impl Bench {
 impl Cost {
     fn add(&self, table: &mut Table, group: &'static str) {
         let wall = format!("{:.1} ms wall", self.wall.as_secs_f64() * 1e3);
-        table.time(group, "customer half", self.customer, "SDK, HTTP client and counting proxy");
+        table.time(
+            group,
+            "customer half",
+            self.customer,
+            "SDK, HTTP client and counting proxy",
+        );
         table.time(group, "provider half", self.provider, &wall);
         table.add(group, "round trips", self.round_trips, "", "");
-        table.add(group, "bytes to the provider", self.to_provider, "B", "headers included");
-        table.add(group, "bytes to the customer", self.to_customer, "B", "headers included");
+        table.add(
+            group,
+            "bytes to the provider",
+            self.to_provider,
+            "B",
+            "headers included",
+        );
+        table.add(
+            group,
+            "bytes to the customer",
+            self.to_customer,
+            "B",
+            "headers included",
+        );
     }
 }
 
@@ -115,7 +135,12 @@ pub(crate) async fn measure(table: &mut Table, engine: &Engine) -> Result<(), Fa
 
     let ratio = ecdsa.as_secs_f64() / engine.ecdsa_provider.as_secs_f64();
     table.goal("ECDSA provider CPU / engine alone", ratio, "x", 1.4);
-    table.goal("Ed25519 provider CPU per sign", ed25519.as_secs_f64() * 1e3, "ms", 0.5);
+    table.goal(
+        "Ed25519 provider CPU per sign",
+        ed25519.as_secs_f64() * 1e3,
+        "ms",
+        0.5,
+    );
     let extra = ed25519.saturating_sub(engine.ed25519_provider);
     table.time("goals", "Ed25519 provider CPU above the engine", extra, "");
     drop(child.stdin.take());
@@ -143,7 +168,11 @@ async fn spawn(dir: &Path) -> Result<(Child, SocketAddr), Failure> {
         .kill_on_drop(true)
         .spawn()?;
     let stdout = child.stdout.take().ok_or("no stdout")?;
-    let line = BufReader::new(stdout).lines().next_line().await?.ok_or("provider ended")?;
+    let line = BufReader::new(stdout)
+        .lines()
+        .next_line()
+        .await?
+        .ok_or("provider ended")?;
     Ok((child, line.parse()?))
 }
 
@@ -219,7 +248,8 @@ async fn sign_evm(
     evm.sign_message(wallet, shares, "warm").await?;
     let work = async || -> Result<(), Failure> {
         for number in 0..SIGNS {
-            evm.sign_message(wallet, shares, &format!("message {number}")).await?;
+            evm.sign_message(wallet, shares, &format!("message {number}"))
+                .await?;
         }
         Ok(())
     };
@@ -239,7 +269,8 @@ async fn sign_svm(
     svm.sign_message(wallet, shares, "warm").await?;
     let work = async || -> Result<(), Failure> {
         for number in 0..SIGNS {
-            svm.sign_message(wallet, shares, &format!("message {number}")).await?;
+            svm.sign_message(wallet, shares, &format!("message {number}"))
+                .await?;
         }
         Ok(())
     };

@@ -21,8 +21,13 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn snapshot(&self) -> [u64; 4] {
-        [&self.to_provider, &self.to_customer, &self.round_trips, &self.connections]
-            .map(|count| count.load(Ordering::SeqCst))
+        [
+            &self.to_provider,
+            &self.to_customer,
+            &self.round_trips,
+            &self.connections,
+        ]
+        .map(|count| count.load(Ordering::SeqCst))
     }
 }
 
@@ -42,7 +47,9 @@ pub(crate) async fn start(upstream: SocketAddr) -> std::io::Result<(SocketAddr, 
 }
 
 async fn relay(customer: TcpStream, upstream: SocketAddr, counts: Arc<Counts>) {
-    let Ok(provider) = TcpStream::connect(upstream).await else { return };
+    let Ok(provider) = TcpStream::connect(upstream).await else {
+        return;
+    };
     drop(customer.set_nodelay(true));
     drop(provider.set_nodelay(true));
     let (customer_read, customer_write) = customer.into_split();
@@ -58,7 +65,9 @@ async fn relay(customer: TcpStream, upstream: SocketAddr, counts: Arc<Counts>) {
     });
     let down = copy(provider_read, customer_write, move |bytes| {
         counts.to_customer.fetch_add(bytes, Ordering::SeqCst);
-        counts.round_trips.fetch_add(asked.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+        counts
+            .round_trips
+            .fetch_add(asked.swap(0, Ordering::SeqCst), Ordering::SeqCst);
     });
     tokio::join!(up, down);
 }
@@ -66,7 +75,9 @@ async fn relay(customer: TcpStream, upstream: SocketAddr, counts: Arc<Counts>) {
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: impl Fn(u64)) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length) = from.read(&mut buffer).await {
-        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
+        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
         count(u64::try_from(bytes.len()).unwrap_or(0));
         if to.write_all(bytes).await.is_err() {
             break;

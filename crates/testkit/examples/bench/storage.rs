@@ -47,18 +47,32 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
     // The size of an ECDSA 2-of-2 share.
     let share = SecretBytes::new(vec![7; 52_500]);
     let name = RecordName::new("bench/share")?;
-    for (what, kind) in [("store (seal, write, read back)", 0), ("load (read, unwrap, open)", 1)] {
+    for (what, kind) in [
+        ("store (seal, write, read back)", 0),
+        ("load (read, unwrap, open)", 1),
+    ] {
         let start = cpu::process();
         let wall = std::time::Instant::now();
         for _ in 0..TIMES {
             if kind == 0 {
-                embedded.vault.store(&name, &ctx, &share, Expect::Any, &access).await?;
+                embedded
+                    .vault
+                    .store(&name, &ctx, &share, Expect::Any, &access)
+                    .await?;
             } else {
                 embedded.vault.load(&name, &ctx, &access).await?;
             }
         }
-        let note = format!("{:.3} ms wall", wall.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES));
-        table.time(GROUP, &format!("{what}, 52.5 kB"), (cpu::process() - start) / TIMES, &note);
+        let note = format!(
+            "{:.3} ms wall",
+            wall.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES)
+        );
+        table.time(
+            GROUP,
+            &format!("{what}, 52.5 kB"),
+            (cpu::process() - start) / TIMES,
+            &note,
+        );
     }
     embedded.close().await;
     Ok(())

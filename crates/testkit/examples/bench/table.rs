@@ -24,7 +24,13 @@ impl Table {
         unit: &'static str,
         note: &str,
     ) {
-        self.0.push(Row { group, name: name.to_owned(), value, unit, note: note.to_owned() });
+        self.0.push(Row {
+            group,
+            name: name.to_owned(),
+            value,
+            unit,
+            note: note.to_owned(),
+        });
     }
 
     pub(crate) fn time(&mut self, group: &'static str, name: &str, value: Duration, note: &str) {
@@ -33,8 +39,18 @@ impl Table {
 
     /// A figure with a goal: the note says whether it holds.
     pub(crate) fn goal(&mut self, name: &str, value: f64, unit: &'static str, most: f64) {
-        let verdict = if value <= most { "holds" } else { "DOES NOT HOLD" };
-        self.add("goals", name, value, unit, &format!("goal ≤ {most} {unit}: {verdict}"));
+        let verdict = if value <= most {
+            "holds"
+        } else {
+            "DOES NOT HOLD"
+        };
+        self.add(
+            "goals",
+            name,
+            value,
+            unit,
+            &format!("goal ≤ {most} {unit}: {verdict}"),
+        );
     }
 
     pub(crate) fn print(&self, json: bool) {
@@ -58,7 +74,10 @@ impl Table {
                 group = row.group;
                 println!("\n{group}");
             }
-            println!("  {:<44} {:>12.3} {:<7} {}", row.name, row.value, row.unit, row.note);
+            println!(
+                "  {:<44} {:>12.3} {:<7} {}",
+                row.name, row.value, row.unit, row.note
+            );
         }
     }
 }

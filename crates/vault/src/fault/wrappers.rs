@@ -134,6 +134,10 @@ impl<T: UnwrapKey + ?Sized> UnwrapKey for Faulty<T> {
 
 #[async_trait]
 impl<T: RewrapKey + ?Sized> RewrapKey for Faulty<T> {
+    fn kek_uri(&self) -> &str {
+        self.inner.kek_uri()
+    }
+
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
         under_plan!(self, self.inner.rewrap(ctx, wrapped))
     }

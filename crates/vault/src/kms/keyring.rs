@@ -6,6 +6,7 @@
 
 mod file;
 mod protection;
+mod reload;
 mod wrap;
 
 use std::path::{Path, PathBuf};
@@ -102,6 +103,7 @@ impl Keyring {
                 expected: environment.to_string(),
             });
         }
+        file::sweep_beside(path)?;
         let protection = file.unlock(passphrase)?;
         let terms = file.terms(&header, &protection)?;
         let uri = format!("keyring:{}", hex::encode(header.id));
@@ -119,7 +121,7 @@ impl Keyring {
     }
 
     /// Adds a term and makes it durable; new wraps use it at once. Returns its number. Blocks on
-    /// the file; other processes see the term when they open the keyring again.
+    /// the file; other processes read it again when they meet a record under the new term.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the file changed since it was opened, [`Error::Full`], or

@@ -92,6 +92,10 @@ impl UnwrapKey for MemoryKek {
 
 #[async_trait]
 impl RewrapKey for MemoryKek {
+    fn kek_uri(&self) -> &str {
+        &self.uri
+    }
+
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
         let dek = self.unwrap(ctx, wrapped).await?;
         self.wrap(ctx, &dek).await

@@ -15,7 +15,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] when another writer came between,
-    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the store's.
+    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the store's;
+    /// [`Error::ShredIncomplete`] when the record is gone, but not yet from the store's own log.
     #[tracing::instrument(level = "debug", skip_all, fields(record = %name))]
     pub async fn destroy(&self, name: &RecordName, access: &Access) -> Result<(), Error> {
         let trail = self.trail("destroy", name.to_string(), None, access);

@@ -11,7 +11,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Corrupt`] when the record is damaged or was sealed for another context,
-    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the KEK provider's.
+    /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the KEK provider's, such as
+    /// [`Error::UnknownTerm`].
     #[tracing::instrument(level = "debug", skip_all, fields(record = %ctx))]
     pub async fn open(
         &self,

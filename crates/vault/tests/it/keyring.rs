@@ -252,12 +252,94 @@ async fn a_keyring_changed_by_another_process_is_not_overwritten() {
         second.add_term(&FixedClock),
         Err(Error::Conflict(_))
     ));
-    let wrapped = first.wrap(&ctx(), &Dek::generate().unwrap()).await.unwrap();
-    match second.unwrap(&ctx(), &wrapped).await {
-        Err(Error::Corrupt { why, .. }) => assert!(why.contains("term"), "{why}"),
-        other => panic!("{other:?}"),
-    }
     assert_eq!(open(&path, None).unwrap().terms().len(), 2);
+}
+
+/// Another process rotated: its records open here too, at once.
+#[tokio::test]
+async fn a_term_another_process_added_is_found() {
+    for passphrase in [None, Some(SecretString::from("correct horse"))] {
+        let (path, _dir) = place();
+        let first = create(&path, passphrase.as_ref()).unwrap();
+        let second = open(&path, passphrase.as_ref()).unwrap();
+        first.add_term(&FixedClock).unwrap();
+        let dek = Dek::generate().unwrap();
+        let wrapped = first.wrap(&ctx(), &dek).await.unwrap();
+        assert_eq!(wrapped.kek_version, "2");
+        assert!(second.unwrap(&ctx(), &wrapped).await.unwrap() == dek);
+        assert_eq!(second.terms().len(), 2);
+        // It knows the file as it is now.
+        assert_eq!(second.add_term(&FixedClock).unwrap(), 3);
+    }
+}
+
+/// A keyring put back to an older copy: the record is sound, and the error says what is missing.
+#[tokio::test]
+async fn a_term_that_is_nowhere_is_not_called_damage() {
+    let (path, _dir) = place();
+    let keyring = create(&path, None).unwrap();
+    let older = fs::read(&path).unwrap();
+    keyring.add_term(&FixedClock).unwrap();
+    let newer = keyring
+        .wrap(&ctx(), &Dek::generate().unwrap())
+        .await
+        .unwrap();
+    fs::write(&path, &older).unwrap();
+    let old = open(&path, None).unwrap();
+    for _ in 0..2 {
+        match old.unwrap(&ctx(), &newer).await {
+            Err(error @ Error::UnknownTerm { term: 2, .. }) => {
+                assert!(error.to_string().contains("restore"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // What this process knows is not taken back by an older file.
+    keyring.unwrap(&ctx(), &newer).await.unwrap();
+    let newest = halfkey_vault::Wrapped {
+        kek_version: "3".to_owned(),
+        ..newer.clone()
+    };
+    let refused = keyring.unwrap(&ctx(), &newest).await;
+    assert!(
+        matches!(refused, Err(Error::UnknownTerm { term: 3, .. })),
+        "{refused:?}"
+    );
+    keyring.unwrap(&ctx(), &newer).await.unwrap();
+    // Another keyring in its place.
+    let (other, _dir) = place();
+    create(&other, None).unwrap().add_term(&FixedClock).unwrap();
+    fs::copy(&other, &path).unwrap();
+    let refused = old.unwrap(&ctx(), &newer).await;
+    assert!(
+        matches!(refused, Err(Error::UnknownTerm { term: 2, .. })),
+        "{refused:?}"
+    );
+}
+
+/// A change that died before its rename leaves keys in a file that nobody knows of.
+#[test]
+fn what_a_change_that_died_left_is_removed() {
+    let (path, _dir) = place();
+    let keyring = create(&path, None).unwrap();
+    let litter = path.with_file_name(".keyring.json.0123456789abcdef.tmp");
+    let leave = || fs::write(&litter, fs::read(&path).unwrap()).unwrap();
+    leave();
+    open(&path, None).unwrap();
+    assert!(!litter.exists(), "open");
+    leave();
+    keyring.add_term(&FixedClock).unwrap();
+    assert!(!litter.exists(), "add_term");
+    leave();
+    fs::remove_file(&path).unwrap();
+    create(&path, None).unwrap();
+    assert!(!litter.exists(), "create");
+    // Somebody is at work: what is there may be theirs.
+    leave();
+    let dir = fs::File::open(path.parent().unwrap()).unwrap();
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    open(&path, None).unwrap();
+    assert!(litter.exists(), "swept from under another");
 }
 
 #[test]

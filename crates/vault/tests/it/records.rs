@@ -63,16 +63,19 @@ async fn load_rejects_every_flipped_bit() {
         SECRET.len() + 206,
         "the overhead SPEC.md states"
     );
+    let mut later_terms = Vec::new();
     for at in 0..sealed.as_bytes().len() {
         for bit in 0..8 {
             let mut bytes = sealed.as_bytes().to_vec();
             bytes[at] ^= 1 << bit;
-            must_be_corrupt(
-                load(&memory, &vault, &bytes).await,
-                &format!("byte {at} bit {bit}"),
-            );
+            match load(&memory, &vault, &bytes).await {
+                // The wrap's term reads as a later one: the keyring may be the older one.
+                Err(Error::UnknownTerm { term, .. }) => later_terms.push(term),
+                other => must_be_corrupt(other, &format!("byte {at} bit {bit}")),
+            }
         }
     }
+    assert_eq!(later_terms, [3, 5, 9]);
 }
 
 #[tokio::test]

@@ -68,12 +68,11 @@ async fn unnamed(connection: &mut SqliteConnection) -> Result<Vec<Standing>, Err
     let mut standings = Vec::with_capacity(others.len());
     for ChainRow { mut start, .. } in others {
         let last = rows::last_entry(&mut *connection, &start.chain).await?;
-        let (entries, head) = match last {
-            Some((sequence, head)) => (sequence.saturating_add(1), head),
-            None => {
-                start.joins = rows::joins(&mut *connection, &start.chain).await?;
-                (0, chain::genesis(&start))
-            }
+        let (entries, head) = if let Some((sequence, head)) = last {
+            (sequence.saturating_add(1), head)
+        } else {
+            start.joins = rows::joins(&mut *connection, &start.chain).await?;
+            (0, chain::genesis(&start))
         };
         standings.push(Standing {
             chain: start.chain,

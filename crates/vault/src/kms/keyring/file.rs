@@ -20,7 +20,7 @@ use crate::private_file::{self, Replace};
 
 const FORMAT: &str = "halfkey-keyring-v1";
 /// Far more terms than yearly rotation ever makes.
-const MAX_TERMS: usize = 256;
+pub(super) const MAX_TERMS: usize = 256;
 const MAX_FILE_LEN: u64 = 256 * 1024;
 
 /// What identifies a keyring.
@@ -148,6 +148,14 @@ impl KeyringFile {
         Protection::unlock(self.protection.clone(), passphrase)
     }
 
+    /// Whether this is that keyring still, under that protection.
+    pub(super) fn is_of(&self, header: &Header, protection: &Protection) -> Result<bool, Error> {
+        let own = self.header()?;
+        Ok(own.id == header.id
+            && own.environment == header.environment
+            && self.protection == *protection.form())
+    }
+
     /// Opens every term; they are numbered 1, 2, 3 …
     pub(super) fn terms(
         &self,
@@ -187,11 +195,14 @@ impl KeyringFile {
         if path.exists() {
             return Err(Error::Keyring(format!("{} exists already", path.display())));
         }
+        let _lock = lock_beside(path)?;
+        private_file::sweep(path)?;
         private_file::write_atomically(path, &self.encode()?, Replace::Never)
     }
 
-    /// Takes the place of the file; returns its digest.
+    /// Takes the place of the file; returns its digest. The caller holds [`lock_beside`].
     pub(super) fn replace(&self, path: &Path) -> Result<[u8; 32], Error> {
+        private_file::sweep(path)?;
         let bytes = self.encode()?;
         private_file::write_atomically(path, &bytes, Replace::Existing)?;
         Ok(Sha256::digest(&*bytes).into())
@@ -211,11 +222,26 @@ impl KeyringFile {
 /// Holds off other processes that would change the keyring, until dropped.
 pub(super) fn lock_beside(path: &Path) -> Result<File, Error> {
     let dir = private_file::parent(path)?;
-    let opened = File::open(&dir);
-    let dir_file = opened.map_err(|error| private_file::io_error("cannot open", &dir, &error))?;
+    let dir_file = open_dir(&dir)?;
     rustix::fs::flock(&dir_file, FlockOperation::LockExclusive)
         .map_err(|error| private_file::io_error("cannot lock", &dir, &error.into()))?;
     Ok(dir_file)
+}
+
+/// Removes what a change that died left beside the keyring: keys are in it. Left to the next time
+/// when somebody changes the keyring right now, or when this user may only read here.
+pub(super) fn sweep_beside(path: &Path) -> Result<(), Error> {
+    let dir_file = open_dir(&private_file::parent(path)?)?;
+    if rustix::fs::flock(&dir_file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && let Err(error) = private_file::sweep(path)
+    {
+        tracing::warn!(%error, "what an earlier change of the keyring left was not removed");
+    }
+    Ok(())
+}
+
+fn open_dir(dir: &Path) -> Result<File, Error> {
+    File::open(dir).map_err(|error| private_file::io_error("cannot open", dir, &error))
 }
 
 fn damaged(why: &str) -> Error {

@@ -41,18 +41,17 @@ impl UnwrapKey for Keyring {
         if wrapped.kek_uri != self.uri {
             return Err(Error::corrupt(&*self.uri, "it is wrapped by another KEK"));
         }
-        let key = self.term_key(&wrapped.kek_version).ok_or_else(|| {
-            Error::corrupt(
-                &*self.uri,
-                "it is wrapped under a term this keyring does not have",
-            )
-        })?;
+        let key = self.term_key_or_reload(&wrapped.kek_version)?;
         aead_wrap::unwrap(&key, ctx, &self.uri, &wrapped.bytes)
     }
 }
 
 #[async_trait]
 impl RewrapKey for Keyring {
+    fn kek_uri(&self) -> &str {
+        &self.uri
+    }
+
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
         let dek = self.unwrap(ctx, wrapped).await?;
         self.wrap(ctx, &dek).await

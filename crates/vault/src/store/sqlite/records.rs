@@ -173,14 +173,25 @@ impl DestroyRecord for SqliteRecords {
         if done == 0 && expect != Expect::Any {
             return Err(Error::Conflict(name.to_string()));
         }
-        // The record is gone; this takes its old pages out of the log as well. A reader can hold
-        // it up, then the next checkpoint does it.
-        let truncated = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_all(writer)
-            .await;
-        if let Err(error) = truncated {
-            tracing::warn!(%error, "the log of the record store was not truncated");
+        self.truncate_log(name).await
+    }
+}
+
+impl SqliteRecords {
+    /// Takes the old pages of what was destroyed out of the log as well. A reader in the midst of
+    /// its work holds that up; SQLite waits for it and says in a row, not by an error, that it
+    /// waited in vain.
+    async fn truncate_log(&self, name: &RecordName) -> Result<(), Error> {
+        for _ in 0..2 {
+            let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+                .fetch_one(self.database.writer())
+                .await
+                .map_err(from_sqlx)?;
+            if busy == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
+        tracing::warn!(record = %name, "a destroyed record is still in the store's log");
+        Err(Error::ShredIncomplete(name.to_string()))
     }
 }

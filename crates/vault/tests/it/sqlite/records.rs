@@ -10,7 +10,7 @@ use halfkey_vault::{
 };
 use tempfile::TempDir;
 
-use crate::support::environment;
+use crate::support::{contains, environment, files_in};
 
 async fn make() -> (SqliteRecords, TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -97,4 +97,45 @@ async fn what_one_handle_wrote_the_other_reads_at_once() {
         first.put(&name, &[round], Expect::Any).await.unwrap();
         assert_eq!(second.get(&name).await.unwrap().unwrap().value, [round]);
     }
+}
+
+/// A reader keeps the log as it is: the destruction says that it is not complete, and the next one
+/// makes it so.
+#[tokio::test]
+async fn a_shred_held_up_by_a_reader_is_not_called_complete() {
+    let (store, dir) = make().await;
+    let (first, second) = (RecordName::new("a").unwrap(), RecordName::new("b").unwrap());
+    for name in [&first, &second] {
+        store
+            .put(name, &vec![0xA5; 20_000], Expect::Absent)
+            .await
+            .unwrap();
+    }
+    // No waiting for the reader.
+    sqlx::query("PRAGMA busy_timeout = 0")
+        .execute(store.database().writer())
+        .await
+        .unwrap();
+    let left = || {
+        let files = files_in(&dir.path().join("data"));
+        let held = |bytes: &[u8]| contains(bytes, &[0xA5; 64]);
+        files.iter().filter(|(_, bytes)| held(bytes)).count()
+    };
+    let mut reader = store.database().readers().begin().await.unwrap();
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM records")
+        .fetch_one(&mut *reader)
+        .await
+        .unwrap();
+    assert_eq!(seen, 2);
+    let held_up = store.destroy(&first, Expect::Any).await;
+    assert!(
+        matches!(held_up, Err(Error::ShredIncomplete(_))),
+        "{held_up:?}"
+    );
+    assert_eq!(store.get(&first).await.unwrap(), None);
+    assert!(left() > 0, "the search finds what is there");
+
+    reader.rollback().await.unwrap();
+    store.destroy(&second, Expect::Any).await.unwrap();
+    assert_eq!(left(), 0);
 }
