@@ -309,7 +309,7 @@ fn ecdsa_wrong_opening_of_a_customer() {
             "chain code commitment",
         ),
         (
-            |_, private| private.zero_seed[0] ^= 1,
+            |_, private| private.zero_seed.0[0] ^= 1,
             "zero-share commitment",
         ),
         (
