@@ -11,9 +11,9 @@
 //! | readable text, or Solana's off-chain message form | `SvmMessage` | `SvmMessage` |
 //! | anything else | `Blind` | `Blind` |
 //!
-//! except that under `svmTransaction` everything but the first row is refused. Text is readable when
-//! it is UTF-8 without control characters (tab and line ends aside) and not of exactly 32 bytes,
-//! which may be a hash that a program checks.
+//! except that under `svmTransaction` everything but the first row is refused. Text is readable
+//! when it is UTF-8 without control characters (tab and line ends aside) and not of exactly 32
+//! bytes, which may be a hash that a program checks.
 
 mod attach;
 pub mod message;

@@ -101,7 +101,8 @@ impl Default for Limits {
             first_byte: Duration::from_secs(5),
             header_read: Duration::from_secs(5),
             body_read: Duration::from_secs(30),
-            idle: Duration::from_secs(75),
+            // Longer than clients keep an idle connection, so that it is they who close it.
+            idle: Duration::from_mins(2),
             connection_age: Duration::from_mins(15),
             connections: 4096,
             requests: 512,

@@ -15,6 +15,7 @@ pub(crate) mod tokens;
 mod tx;
 pub(crate) mod wallets;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,18 @@ use tx::ChainHead;
 pub(crate) use tx::Tx;
 
 use crate::Error;
+
+/// Makes sure that only the owner can read the file; SQLite gives its journals the same mode.
+fn create_private(path: &Path) -> Result<(), Error> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(Error::io(format!("create {}", path.display())))
+}
 
 /// What kind of process opened the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +78,9 @@ impl Db {
         {
             let root = path.parent().and_then(Path::parent).unwrap_or(path);
             return Err(Error::NotInitialised(root.to_owned()));
+        }
+        if create {
+            create_private(path)?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)

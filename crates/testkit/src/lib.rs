@@ -3,6 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::missing_panics_doc,
     reason = "test support: whatever is not as expected fails the test that called"
 )]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// How long a node may take to say where it listens. It takes well under a second; the rest is for
 /// a loaded machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(crate) struct Node {

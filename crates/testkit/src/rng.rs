@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-/// ChaCha20 from a seed. A test that draws its seed prints it.
+/// `ChaCha20` from a seed. A test that draws its seed prints it.
 pub fn seeded(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }

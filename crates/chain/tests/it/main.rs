@@ -1,8 +1,4 @@
 //! What the bytes are, held against other implementations and against random input.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "an overflow is a failed test"
-)]
 
 #[cfg(test)]
 mod evm_authorization;

@@ -1,8 +1,5 @@
 //! `halfkey audit verify`: the audit chains of both halves, offline.
 
-use std::sync::Arc;
-
-use halfkey_core::SystemClock;
 use halfkey_core::wire::ActivityRef;
 use halfkey_server::activity as activity_log;
 use halfkey_vault::AuditPosition;
@@ -40,7 +37,7 @@ pub(crate) async fn run(data: &DataDir, command: Audit, output: Output) -> Resul
         values.push(describe(&report));
         lines.push(line(&report));
     }
-    match activity_log::verify(data.path(), activity.as_ref(), Arc::new(SystemClock)).await {
+    match activity_log::verify(data.path(), activity.as_ref()).await {
         Ok(report) => {
             sound &= report.problems.is_empty();
             values.push(describe_provider(&report));
@@ -143,7 +140,9 @@ fn provider_line(report: &activity_log::Report) -> String {
 
 const fn provider_tail(report: &activity_log::Report) -> &'static str {
     if report.tail_proven {
-        "whole up to the anchor"
+        "whole to its end"
+    } else if report.proven_to.is_some() {
+        "whole up to the anchor; what came after it is not vouched for"
     } else {
         "tail unproven: give an activity reference that a customer kept"
     }

@@ -119,7 +119,7 @@ impl WalletStore {
         Ok(resumed)
     }
 
-    /// Ends a pending attempt on both sides at once. For a wallet whose shares were never stored, or
+    /// Ends a pending attempt on both sides at once. For one whose shares were never stored, or
     /// that is not wanted any more; stored shares are kept, and whoever was handed shares by an
     /// error can do nothing with them afterwards.
     ///

@@ -9,10 +9,10 @@ use alloy_primitives::Signature as EvmSignature;
 use halfkey_chain::WirePayload;
 use halfkey_core::{ChainName, Signature};
 
-use super::WalletStore;
+use super::{WalletStore, chain_of};
 use crate::evm::hex_signature;
 use crate::sign::{self, verify};
-use crate::{Result, evm, svm};
+use crate::{Error, Result, evm, svm};
 
 impl WalletStore {
     /// Signs any unsigned alloy transaction with the wallet of `address`.
@@ -103,6 +103,25 @@ impl WalletStore {
     ) -> Result<String> {
         let payload = svm::payload::message(message.as_ref())?;
         svm::base58(&self.sign_payload(ChainName::Svm, address, &payload).await?)
+    }
+
+    /// Signs any payload of the wallet's chain: what every other method here comes down to. See
+    /// [`crate::wire_payload`] for how to make one.
+    ///
+    /// # Errors
+    /// As [`Self::sign_evm_transaction`]; [`crate::Error::InvalidArgument`] when the payload's
+    /// `request` is not what its bytes say (custody rule 19).
+    pub async fn sign(&self, address: &str, payload: &WirePayload) -> Result<Signature> {
+        let chain = chain_of(address);
+        let context = Some(&payload.context);
+        let found =
+            halfkey_chain::classify(chain, &payload.message, payload.is_formatted, context)?;
+        if found != payload.request {
+            return Err(Error::InvalidArgument(
+                "the payload's bytes say otherwise".to_owned(),
+            ));
+        }
+        self.sign_payload(chain, address, payload).await
     }
 
     pub(crate) async fn sign_evm(

@@ -284,7 +284,6 @@ async fn an_unproven_wallet_becomes_proven_by_shares_loaded_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_committed_without_a_proof_is_resumed_as_unproven_and_only_by_who_can_open() {
     let provider = Provider::start().await;
-    let proxy = Proxy::start(provider.running().addr()).await;
     let client = provider.client().await;
     let storage = Storage::new();
     let sealer = storage.store_that_cannot_open(&client);
@@ -296,15 +295,8 @@ async fn a_wallet_committed_without_a_proof_is_resumed_as_unproven_and_only_by_w
         panic!("{error:?}")
     };
     // Somebody commits it without a proof.
-    let through = provider.client_with(provider.opts_at(&proxy.url())).await;
     let entry = &sealer.pending().await.unwrap()[0];
-    commit_unproven(
-        &provider,
-        &through,
-        &entry.wallet.to_string(),
-        &attempt.to_string(),
-    )
-    .await;
+    commit_unproven(&provider, &entry.wallet.to_string(), &attempt.to_string()).await;
 
     let resumed = sealer.resume(ResumeTarget::All).await.unwrap();
     let Settled::Failed(error) = &resumed[0].settled else {
@@ -321,7 +313,7 @@ async fn a_wallet_committed_without_a_proof_is_resumed_as_unproven_and_only_by_w
 }
 
 /// The commit of a bare client, by hand.
-async fn commit_unproven(provider: &Provider, _client: &WalletClient, wallet: &str, attempt: &str) {
+async fn commit_unproven(provider: &Provider, wallet: &str, attempt: &str) {
     let base = format!("{}/api/v0", provider.url());
     let environment = &provider.environment;
     let http = reqwest::Client::new();

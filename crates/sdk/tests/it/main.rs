@@ -8,11 +8,13 @@
     reason = "whatever is not as expected fails the test"
 )]
 
+mod anvil;
 mod bad_input;
 mod bare;
 mod cheated;
 mod guarded;
 mod http;
+mod litesvm;
 mod lost_replies;
 mod privacy;
 mod provider;

@@ -216,8 +216,8 @@ async fn advance(
         Ok(Err(MpcError::PeerMisbehaved { check, .. })) => {
             Err(lock::after_cheating(app, cell, &slot, check).await)
         }
-        // A panic or a bug of the engine's may be the work of a peer: it counts against it. Faults of
-        // our own machine (randomness, a share that does not decode) are refusals below.
+        // A panic or a bug of the engine's may be the work of a peer: it counts against it. Faults
+        // of our own machine (randomness, a share that does not decode) are refusals, below.
         Ok(Err(error @ (MpcError::Suspect | MpcError::Bug(_)))) if context.uses_slot() => {
             lock::after_suspicion(app, cell, &slot).await?;
             Err(ceremony_error(&error))

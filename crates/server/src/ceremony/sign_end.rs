@@ -21,8 +21,8 @@ pub(crate) enum Seen {
     Sent([u8; 32]),
 }
 
-/// The signature is made: accounts for it. Fails when the generation was locked in the meantime, and then
-/// nothing may leave.
+/// The signature is made: accounts for it. Fails when the generation was locked in the meantime,
+/// and then nothing may leave.
 pub(crate) async fn signed(
     app: &App,
     context: &SignContext,

@@ -163,3 +163,16 @@ async fn a_shutdown_lets_requests_end_and_a_new_start_goes_on() {
         sign(&world, &wallet, &wallet.shares[0], b"x").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_owner_reads_the_database() {
+    let world = World::start().await;
+    let mode = |name: &str| {
+        let path = world.provider_dir().join(name);
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(""), 0o700);
+    for name in ["provider.db", "provider.db-wal", "boot-counter.json"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+}

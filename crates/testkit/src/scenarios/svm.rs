@@ -29,8 +29,8 @@ where
     let blockhash = node.latest_blockhash().await;
     let mut paid = 0;
     for message in [
-        legacy(&account, blockhash.clone()),
-        versioned(&account, blockhash),
+        legacy(&account, &blockhash),
+        versioned(&account, &blockhash),
     ] {
         let payload = wire_payload::svm_transaction(&message).unwrap();
         assert_eq!(payload.request.operation, Operation::SvmTransaction);
@@ -69,8 +69,8 @@ where
     assert_eq!(answers, [json!({ "ok": true }), json!({ "ok": false })]);
 
     for message in [
-        legacy(&account, Hash::default()),
-        versioned(&account, Hash::default()),
+        legacy(&account, &Hash::default()),
+        versioned(&account, &Hash::default()),
     ] {
         let refused = wire_payload::svm_message(&message).unwrap_err();
         assert!(matches!(refused, Error::Refused(_)), "{refused}");
@@ -78,15 +78,16 @@ where
 }
 
 /// One transfer to [`PAYEE`] in a legacy message.
-pub fn legacy(account: &Pubkey, blockhash: Hash) -> Vec<u8> {
+pub fn legacy(account: &Pubkey, blockhash: &Hash) -> Vec<u8> {
     let instructions = [transfer(account, &PAYEE, LAMPORTS)];
-    let message = Message::new_with_blockhash(&instructions, Some(account), &blockhash);
+    let message = Message::new_with_blockhash(&instructions, Some(account), blockhash);
     VersionedMessage::Legacy(message).serialize()
 }
 
 /// One transfer to [`PAYEE`] in a v0 message.
-pub fn versioned(account: &Pubkey, blockhash: Hash) -> Vec<u8> {
+pub fn versioned(account: &Pubkey, blockhash: &Hash) -> Vec<u8> {
     let instructions = [transfer(account, &PAYEE, LAMPORTS)];
+    let blockhash = Hash::new_from_array(blockhash.to_bytes());
     let message = v0::Message::try_compile(account, &instructions, &[], blockhash).unwrap();
     VersionedMessage::V0(message).serialize()
 }

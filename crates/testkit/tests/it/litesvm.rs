@@ -24,7 +24,7 @@ async fn a_signed_message_that_is_a_transaction_would_be_executed() {
     let key = local_key::svm_key();
     let address = key.verifying_key().to_bytes().into();
     node.airdrop(&address, 5_000_000_000).await;
-    let message = scenarios::svm::legacy(&address, node.latest_blockhash().await);
+    let message = scenarios::svm::legacy(&address, &node.latest_blockhash().await);
     assert!(wire_payload::svm_message(&message).is_err());
     let unchecked = key.sign(&message).to_bytes();
     let transaction = svm::attach(&message, &[(address.to_bytes(), unchecked)]).unwrap();
