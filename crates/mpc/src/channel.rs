@@ -64,8 +64,8 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Steps 1.5 and 1.6: HKDF-SHA256 over the X25519 secret, salted with the first-round transcript, for
-    /// the pair (`own`, `peer`).
+    /// Steps 1.5 and 1.6: HKDF-SHA256 over the X25519 secret, salted with the first-round
+    /// transcript, for the pair (`own`, `peer`).
     pub(crate) fn agree(
         own: PartyIndex,
         secret: &StaticSecret,

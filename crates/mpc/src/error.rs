@@ -37,8 +37,8 @@ pub enum Error {
     /// A share that cannot be used here.
     #[error("key share: {0}")]
     Share(#[from] ShareError),
-    /// This machine failed: it has no randomness, or the state it keeps of this ceremony is not what
-    /// it put there. Nothing is known of the peer.
+    /// This machine failed: it has no randomness, or the state it keeps of this ceremony is not
+    /// what it put there. Nothing is known of the peer.
     #[error("this machine failed: {0}")]
     Local(&'static str),
     /// An invariant of ours or the engine's does not hold.
