@@ -24,13 +24,14 @@ const EXAMPLES: &str = "Examples:
   halfkey wallet create --chain EVM           a wallet, in another shell
   halfkey wallet sign-message 0xABC… 'hello'
 
-Exit codes: 0 done · 1 internal · 2 usage · 3 bad input · 4 not found · 5 token · 6 provider or store
-unavailable · 7 custody forbids it · 8 vault or keyring unusable · 9 outcome unknown";
+Exit codes: 0 done · 1 internal · 2 usage · 3 bad input · 4 not found · 5 token
+6 provider or store unavailable · 7 custody forbids it · 8 vault or keyring unusable
+9 outcome unknown";
 
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where both halves keep their state [default: $XDG_DATA_HOME/halfkey or ~/.local/share/halfkey]
+    /// Where both halves keep their state [default: halfkey in $XDG_DATA_HOME or ~/.local/share]
     #[arg(long, global = true, env = "HALFKEY_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print one JSON value instead of text; errors are JSON on stderr.
