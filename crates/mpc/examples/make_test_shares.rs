@@ -28,7 +28,7 @@ fn make(
     }
     for (party, share) in to_end(parties).results {
         let file = directory.join(test_shares::file_name(key_type, scheme, party));
-        std::fs::write(file, share?.encode().expose())?;
+        std::fs::write(file, share?.encode()?.expose())?;
     }
     Ok(())
 }

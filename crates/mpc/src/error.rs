@@ -37,6 +37,10 @@ pub enum Error {
     /// A share that cannot be used here.
     #[error("key share: {0}")]
     Share(#[from] ShareError),
+    /// This machine failed: it has no randomness, or the state it keeps of this ceremony is not what
+    /// it put there. Nothing is known of the peer.
+    #[error("this machine failed: {0}")]
+    Local(&'static str),
     /// An invariant of ours or the engine's does not hold.
     #[error("internal: {0}")]
     Bug(&'static str),
@@ -68,7 +72,9 @@ impl Error {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::PeerMisbehaved { .. } => Fault::Peer,
-            Self::Refused { .. } | Self::Suspect | Self::Disagreement(_) => Fault::BackendTemporary,
+            Self::Refused { .. } | Self::Suspect | Self::Disagreement(_) | Self::Local(_) => {
+                Fault::BackendTemporary
+            }
             Self::Caller(_) | Self::Share(_) => Fault::Caller,
             Self::Bug(_) => Fault::Bug,
         }

@@ -90,7 +90,20 @@ pub(crate) fn draw_32(rng: &mut BoxRng) -> [u8; 32] {
 /// or restored machine must not repeat its coins (custody rule 18). Called before each phase that
 /// draws.
 pub(crate) fn reseed_engine() -> Result<(), Error> {
-    rand::rng()
-        .reseed()
-        .map_err(|_| Error::Bug("the operating system gave no randomness"))
+    reseeded(|| rand::rng().reseed())
+}
+
+fn reseeded<E>(reseed: impl FnOnce() -> Result<(), E>) -> Result<(), Error> {
+    reseed().map_err(|_| Error::Local("the operating system gave no randomness"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_randomness_is_this_machine_s_fault() {
+        assert_eq!(reseeded(|| Ok::<_, ()>(())), Ok(()));
+        assert!(matches!(reseeded(|| Err(())), Err(Error::Local(_))));
+    }
 }

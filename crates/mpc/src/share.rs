@@ -65,7 +65,10 @@ impl KeyShare {
     }
 
     /// The versioned binary form.
-    pub fn encode(&self) -> SecretBytes {
+    ///
+    /// # Errors
+    /// Only when an invariant of ours or the engines' does not hold.
+    pub fn encode(&self) -> Result<SecretBytes, Error> {
         encoding::encode(self)
     }
 

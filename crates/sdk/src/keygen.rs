@@ -85,7 +85,10 @@ fn carry(params: &KeygenParams, shares: &[KeyShare], source: Error) -> Error {
         return source;
     };
     Error::NotActivated(Box::new(Unactivated {
-        shares: shares.iter().map(share::encode).collect(),
+        shares: shares
+            .iter()
+            .filter_map(|share| share::encode(share).ok())
+            .collect(),
         properties,
         attempt_id: params.attempt,
         source,

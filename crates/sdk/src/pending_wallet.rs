@@ -75,7 +75,7 @@ impl PendingWallet {
         let shares = key_shares
             .iter()
             .map(|share| share::encode(share))
-            .collect();
+            .collect::<Result<_>>()?;
         let hints = key_shares
             .iter()
             .map(|share| SealHint::of(share))

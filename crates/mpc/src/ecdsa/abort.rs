@@ -43,7 +43,7 @@ fn recoverable(reason: &AbortReason, from: PartyIndex) -> Error {
         AbortReason::MisroutedMessage { .. }
         | AbortReason::UnexpectedSender { .. }
         | AbortReason::DuplicateSender { .. } => refused("misrouted"),
-        _ => Error::Bug("the engine refused its own state"),
+        _ => Error::Local("the engine refused its own state"),
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn of_keygen(abort: &Abort, own: PartyIndex) -> Error {
         AbortReason::PolynomialInconsistency
         | AbortReason::TrivialPublicKey
         | AbortReason::TrivialKeyShare => Error::Disagreement("the public shares do not fit"),
-        _ => Error::Bug("the engine refused its own keygen state"),
+        _ => Error::Local("the engine refused its own keygen state"),
     }
 }
 
@@ -75,5 +75,27 @@ fn blame(index: dkls23_core::protocols::PartyIndex, own: PartyIndex, what: &'sta
         Ok(party) if party == own => Error::Disagreement("the key fragments do not fit"),
         Ok(from) => Error::Refused { from, what },
         Err(error) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecdsa::engine_index;
+
+    /// Own state that the engine refuses says nothing about the peer.
+    #[test]
+    fn own_state_is_nobody_else_s_fault() {
+        let peer = engine_index(PartyIndex::CUSTOMER_1).unwrap();
+        let own = engine_index(PartyIndex::PROVIDER).unwrap();
+        let counterparty = peer;
+        let abort = Abort::recoverable(own, AbortReason::MissingMulState { counterparty });
+        let errors = [
+            of_sign(&abort, PartyIndex::CUSTOMER_1),
+            of_keygen(&abort, PartyIndex::PROVIDER),
+        ];
+        assert!(errors.iter().all(|error| matches!(error, Error::Local(_))));
+        let abort = Abort::recoverable(own, AbortReason::ZeroDenominator);
+        assert_eq!(of_sign(&abort, PartyIndex::CUSTOMER_1), Error::Suspect);
     }
 }

@@ -1,8 +1,9 @@
 //! DKLs23 keygen on the engine's phases, scheduled into two round trips.
 //!
 //! The provider's first message carries its rounds 1 and 2, each customer's second carries rounds 2
-//! and 3. The provider has then committed before it sees an opening, and a customer opens only to
-//! parties that have committed.
+//! and 3. The provider has then committed before it sees an opening, and a customer opens to the
+//! provider only after its commitments. Between two customers a message 3 carries commitments and
+//! openings together: both are of one process, and neither is kept from the other.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +17,14 @@ use dkls23_core::protocols::dkg::{
 use dkls23_core::protocols::{Parameters, PartiesMessage};
 use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
 use k256::{Scalar, Secp256k1};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
 use crate::channel::DealPad;
 use crate::codec::{decode_from, encode};
 use crate::ecdsa::messages::{
     CommitPublic, CustomerSecondPrivate, CustomerSecondPublic, OpenPrivate, OpenPublic,
-    ProviderFirst,
+    ProviderFirst, ZeroSeed,
 };
 use crate::ecdsa::share::EcdsaShare;
 use crate::ecdsa::{abort, engine_index};
@@ -119,16 +120,21 @@ impl EcdsaKeygen {
         })
     }
 
+    /// Room for everybody's fragments: growing would leave copies behind.
+    fn room_for_fragments(&self) -> Zeroizing<Vec<Scalar>> {
+        Zeroizing::new(Vec::with_capacity(self.scheme.max_signers().into()))
+    }
+
     /// Phase 1: our polynomial at every index. Keeps our own and returns the others'.
-    fn fragments(&mut self) -> Result<BTreeMap<PartyIndex, Scalar>, Error> {
+    fn fragments(&mut self) -> Result<BTreeMap<PartyIndex, Zeroizing<Scalar>>, Error> {
         reseed_engine()?;
-        let fragments = dkg::phase1::<Secp256k1>(&self.data(&[])?);
+        let fragments = Zeroizing::new(dkg::phase1::<Secp256k1>(&self.data(&[])?));
         let mut others = BTreeMap::new();
-        for (party, fragment) in PartyIndex::all(self.scheme).iter().zip(fragments) {
+        for (party, fragment) in PartyIndex::all(self.scheme).iter().zip(fragments.iter()) {
             if *party == self.own {
-                self.own_fragment = Some(fragment);
+                self.own_fragment = Some(*fragment);
             } else {
-                others.insert(*party, fragment);
+                others.insert(*party, Zeroizing::new(*fragment));
             }
         }
         Ok(others)
@@ -138,7 +144,7 @@ impl EcdsaKeygen {
     fn commit(
         &mut self,
         session: &Session,
-        mut fragments: Vec<Scalar>,
+        mut fragments: Zeroizing<Vec<Scalar>>,
     ) -> Result<(CommitPublic, ZeroCommitments), Error> {
         let data = self.data(&session.id)?;
         fragments.push(
@@ -148,7 +154,7 @@ impl EcdsaKeygen {
         );
         reseed_engine()?;
         let (poly_point, proof, zero, zero_out, bip, bip_out) = dkg::phase2(&data, &fragments);
-        fragments.zeroize();
+        drop(fragments);
         let public = CommitPublic {
             proof: proof.commitment,
             chain_code: bip_out.cc_commitment,
@@ -183,7 +189,7 @@ impl EcdsaKeygen {
         let (zero, zero_out, mul, mul_out, bip_out) =
             dkg::phase3::<Secp256k1>(&kept.data, &kept.zero, &kept.bip);
         let mut private = BTreeMap::new();
-        for (zero, mul) in zero_out.into_iter().zip(mul_out) {
+        for (mut zero, mul) in zero_out.into_iter().zip(mul_out) {
             if zero.parties.receiver != mul.parties.receiver {
                 return Err(Error::Bug("phase 3 orders its messages differently"));
             }
@@ -191,14 +197,15 @@ impl EcdsaKeygen {
             private.insert(
                 to,
                 OpenPrivate {
-                    zero_seed: zero.seed,
-                    zero_salt: zero.salt,
+                    zero_seed: ZeroSeed(zero.seed),
+                    zero_salt: core::mem::take(&mut zero.salt),
                     dlog_proof: mul.dlog_proof,
                     nonce: mul.nonce,
                     enc_proofs: mul.enc_proofs,
                     seed: mul.seed,
                 },
             );
+            zero.seed.zeroize();
         }
         let public = OpenPublic {
             proof: kept.proof.proof.clone(),
@@ -263,6 +270,12 @@ struct Phase4 {
     chain_codes_3: BTreeMap<engine::PartyIndex, BroadcastDerivationPhase3to4>,
 }
 
+impl Drop for Phase4 {
+    fn drop(&mut self) {
+        self.zero_3.iter_mut().for_each(|sent| sent.seed.zeroize());
+    }
+}
+
 impl Phase4 {
     /// Files one party's commitments and openings under its index, which comes from the channel and
     /// never from the message.
@@ -290,7 +303,7 @@ impl Phase4 {
         });
         self.zero_3.push(TransmitInitZeroSharePhase3to4 {
             parties: parties.clone(),
-            seed: private.zero_seed,
+            seed: private.zero_seed.0,
             salt: private.zero_salt,
         });
         self.mul.push(TransmitInitMulPhase3to4 {
@@ -323,7 +336,7 @@ impl Engine for EcdsaKeygen {
     fn open(&mut self, _rng: &mut BoxRng) -> Result<Outgoing, Error> {
         let mut out = Outgoing::default();
         for (to, fragment) in self.fragments()? {
-            out.private.insert(to, encode(&fragment)?);
+            out.private.insert(to, encode(&*fragment)?);
         }
         Ok(out)
     }
@@ -334,10 +347,10 @@ impl Engine for EcdsaKeygen {
         received: AllIncoming,
         _rng: &mut BoxRng,
     ) -> Result<Outgoing, Error> {
-        let fragments = received
-            .into_iter()
-            .map(|(from, part)| decode_from(from, "key fragment", &part.private))
-            .collect::<Result<_, _>>()?;
+        let mut fragments = self.room_for_fragments();
+        for (from, part) in received {
+            fragments.push(decode_from(from, "key fragment", &part.private)?);
+        }
         let out_fragments = self.fragments()?;
         let (public, zero) = self.commit(session, fragments)?;
         let mut out = Outgoing {
@@ -349,7 +362,7 @@ impl Engine for EcdsaKeygen {
                 .get(&to)
                 .ok_or(Error::Bug("no zero-share commitment"))?;
             let first = ProviderFirst {
-                fragment,
+                fragment: *fragment,
                 zero_commitment,
             };
             out.private.insert(to, encode(&first)?);
@@ -375,7 +388,8 @@ impl Engine for EcdsaKeygen {
                 zero: first.zero_commitment,
             },
         );
-        let mut fragments = vec![first.fragment];
+        let mut fragments = self.room_for_fragments();
+        fragments.push(first.fragment);
         for (from, part) in received {
             fragments.push(decode_from(from, "key fragment", &part.private)?);
         }

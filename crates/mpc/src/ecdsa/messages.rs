@@ -11,6 +11,7 @@ use dkls23_core::utilities::proofs::{DLogProof, EncProof, R};
 use halfkey_core::PartyIndex;
 use k256::{AffinePoint, Scalar, Secp256k1};
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Error;
 
@@ -37,7 +38,7 @@ pub(crate) struct OpenPublic {
 /// Round 3, to one party: its zero-share seed and the start of the base OTs.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct OpenPrivate {
-    pub(crate) zero_seed: [u8; 32],
+    pub(crate) zero_seed: ZeroSeed,
     pub(crate) zero_salt: Vec<u8>,
     pub(crate) dlog_proof: DLogProof<Secp256k1>,
     pub(crate) nonce: Scalar,
@@ -45,8 +46,13 @@ pub(crate) struct OpenPrivate {
     pub(crate) seed: [u8; 32],
 }
 
+/// What one party puts into the zero shares it has with another; lasts as long as the share.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+pub(crate) struct ZeroSeed(pub(crate) [u8; 32]);
+
 /// The provider's first message to one customer: rounds 1 and 2.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct ProviderFirst {
     pub(crate) fragment: Scalar,
     pub(crate) zero_commitment: [u8; 32],
@@ -165,4 +171,18 @@ fn check_multiplication(
         && data.verify_u.len() == usize::from(L)
         && data.gamma_sender.len() == usize::from(L);
     require(dimensions, from, "multiplication dimensions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn wiped<T: ZeroizeOnDrop>() {}
+
+    /// Does not compile where a secret of these is left behind.
+    #[test]
+    fn secrets_of_keygen_messages_are_wiped() {
+        wiped::<ZeroSeed>();
+        wiped::<ProviderFirst>();
+    }
 }

@@ -9,7 +9,7 @@ use x25519_dalek::StaticSecret;
 use super::KeygenParams;
 use super::message::First;
 use crate::Error;
-use crate::channel::{Channel, ChannelKey, DealPad, Ends};
+use crate::channel::{Channel, ChannelKey, DealPad, Ends, FragmentPad};
 use crate::envelope::Step;
 use crate::keygen::engine::Session;
 use crate::transcript::Transcript;
@@ -22,6 +22,8 @@ pub(super) struct Agreed {
     pub(super) first_round: [u8; 32],
     pub(super) keys: BTreeMap<PartyIndex, ChannelKey>,
     pub(super) pads: BTreeMap<PartyIndex, DealPad>,
+    /// Between the provider and each customer; each is taken by its one use.
+    fragment_pads: BTreeMap<PartyIndex, FragmentPad>,
 }
 
 /// Steps 1.3 and 1.6: the session id, from the context, the wallet and everybody's randoms.
@@ -80,17 +82,25 @@ impl Agreed {
         }
         let first_round = hash.finish();
         let (mut keys, mut pads) = (BTreeMap::new(), BTreeMap::new());
+        let mut fragment_pads = BTreeMap::new();
         for (peer, first) in firsts {
-            let Channel { key, deal_pad } =
-                Channel::agree(own, ephemeral, *peer, &first.ephemeral, &first_round)?;
+            let Channel {
+                key,
+                deal_pad,
+                fragment_pad,
+            } = Channel::agree(own, ephemeral, *peer, &first.ephemeral, &first_round)?;
             keys.insert(*peer, key);
             pads.insert(*peer, deal_pad);
+            if own.min(*peer) == PartyIndex::PROVIDER {
+                fragment_pads.insert(*peer, fragment_pad);
+            }
         }
         Ok(Self {
             session,
             first_round,
             keys,
             pads,
+            fragment_pads,
         })
     }
 
@@ -98,6 +108,15 @@ impl Agreed {
         self.keys
             .get(&with)
             .ok_or(Error::Bug("no channel key for a party"))
+    }
+
+    /// Pads, or unpads, the private part of message 2 between the provider and the customer of the
+    /// pair (`own`, `peer`), in place.
+    pub(super) fn pad_fragment(&mut self, peer: PartyIndex, bytes: &mut [u8]) -> Result<(), Error> {
+        self.fragment_pads
+            .remove(&peer)
+            .ok_or(Error::Bug("a pad is used once"))?
+            .apply(PartyIndex::PROVIDER, bytes)
     }
 
     /// A MACed message of ours.

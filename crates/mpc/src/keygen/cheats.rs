@@ -14,7 +14,7 @@ use crate::ecdsa::messages::{
 };
 use crate::keygen::engine::{AllIncoming, Outgoing, Session};
 use crate::share::KeyMaterial;
-use crate::simulate::{Parties, to_end};
+use crate::simulate::{Parties, Run, to_end};
 use crate::test_shares;
 use std::collections::BTreeMap;
 
@@ -145,12 +145,16 @@ fn members(key_type: KeyType, scheme: ThresholdSignatureScheme) -> BTreeMap<Inde
     members
 }
 
-fn results(members: BTreeMap<Index, Keygen>) -> BTreeMap<Index, Result<KeyShare, Error>> {
+fn run(members: BTreeMap<Index, Keygen>) -> Run<KeyShare> {
     let mut parties: Parties<KeyShare> = Parties::new();
     for (party, keygen) in members {
         parties.insert(party, Box::new(keygen));
     }
-    to_end(parties).results
+    to_end(parties)
+}
+
+fn results(members: BTreeMap<Index, Keygen>) -> BTreeMap<Index, Result<KeyShare, Error>> {
+    run(members).results
 }
 
 /// Runs with one bent word and returns what `noticer` ended with.
@@ -188,6 +192,75 @@ fn refused(from: Index, what: &'static str) -> Error {
 const C1: Index = Index::CUSTOMER_1;
 const C2: Index = Index::CUSTOMER_2;
 const P: Index = Index::PROVIDER;
+
+/// A polynomial's values by whose it is and for whom.
+type Evaluations = std::sync::Arc<std::sync::Mutex<BTreeMap<(Index, Index), [u8; 32]>>>;
+
+/// Notes the 32 bytes at `at` of what `from` says to each party.
+fn noting(seen: &Evaluations, from: Index, at: usize) -> Bend {
+    let seen = seen.clone();
+    Box::new(move |out| {
+        for (to, bytes) in &out.private {
+            let value = bytes[at..at + 32].try_into().unwrap();
+            seen.lock().unwrap().insert((from, *to), value);
+        }
+    })
+}
+
+/// Whoever reads everything between the halves, in both directions, under TLS (a balancer that ends
+/// it), reads at most one value of each polynomial, and none of the provider's: two are the whole
+/// polynomial, and all polynomials are the key (custody rule 1).
+#[test]
+fn the_wire_shows_no_two_evaluations_of_one_polynomial() {
+    for (key_type, scheme, all) in [
+        (EcdsaSecp256k1, TwoOfThree, 6),
+        (EcdsaSecp256k1, TwoOfTwo, 2),
+        (Ed25519Standard, TwoOfThree, 6),
+        (Ed25519Standard, TwoOfTwo, 2),
+    ] {
+        let mut members = members(key_type, scheme);
+        let seen = Evaluations::default();
+        // ECDSA: varint(32) ‖ scalar. FROST: version ‖ suite (4) ‖ scalar.
+        let at = if key_type == EcdsaSecp256k1 { 1 } else { 5 };
+        plant(
+            members.get_mut(&P).unwrap(),
+            Word::Reply,
+            noting(&seen, P, at),
+        );
+        if key_type == Ed25519Standard {
+            for party in Index::customers(scheme) {
+                let customer = members.get_mut(party).unwrap();
+                plant(customer, Word::Answer(*party), noting(&seen, *party, at));
+            }
+        }
+        let run = run(members);
+        assert!(run.results.values().all(Result::is_ok));
+        let mut seen = core::mem::take(&mut *seen.lock().unwrap());
+        for message in run.sent.iter().filter(|message| message.body.0[1] == 1) {
+            let payload = envelope::split_open(&message.body.0).unwrap();
+            let first = First::decode(message.from, payload).unwrap();
+            if let Some(value) = first.private.get(1..) {
+                seen.insert((message.from, message.to), value.try_into().unwrap());
+            }
+        }
+        assert_eq!(
+            seen.len(),
+            all,
+            "every evaluation but the own ones is known here"
+        );
+        let wire = run.sent.iter().filter(|m| m.from == P || m.to == P);
+        let wire: Vec<&[u8]> = wire.map(|message| message.body.0.as_slice()).collect();
+        assert_eq!(wire.len(), 4 * Index::customers(scheme).len());
+        let mut readable: BTreeMap<Index, u32> = BTreeMap::new();
+        for ((of, _), value) in &seen {
+            let read = |body: &&&[u8]| body.windows(32).any(|window| window == value);
+            *readable.entry(*of).or_default() += u32::from(wire.iter().any(|b| read(&b)));
+        }
+        assert_eq!(readable.remove(&P), Some(0), "{key_type:?} {scheme:?}");
+        // One value of each customer's polynomial crosses, for the provider.
+        assert!(readable.values().all(|count| *count == 1), "{readable:?}");
+    }
+}
 
 #[test]
 fn the_control_makes_a_key() {
@@ -236,7 +309,7 @@ fn ecdsa_wrong_opening_of_a_customer() {
             "chain code commitment",
         ),
         (
-            |_, private| private.zero_seed[0] ^= 1,
+            |_, private| private.zero_seed.0[0] ^= 1,
             "zero-share commitment",
         ),
         (

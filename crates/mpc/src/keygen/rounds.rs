@@ -87,7 +87,7 @@ impl Keygen {
             mut private,
         } = engine.reply(&session, received.for_engine, &mut self.rng)?;
         own.public = public;
-        let agreed = Agreed::new(
+        let mut agreed = Agreed::new(
             session,
             self.own,
             &own,
@@ -97,9 +97,9 @@ impl Keygen {
         )?;
         let mut messages = Vec::new();
         for to in self.params.others(self.own) {
-            let payload = own
-                .with_private(&private.remove(&to).unwrap_or_default())
-                .encode()?;
+            let mut private = private.remove(&to).unwrap_or_default();
+            agreed.pad_fragment(to, &mut private)?;
+            let payload = own.with_private(&private).encode()?;
             messages.push(agreed.seal(self.own, to, Step::Two, &payload)?);
         }
         self.outbox.send(messages);
@@ -132,9 +132,9 @@ impl Keygen {
                 firsts.insert(from, self.checked(from, first)?);
             }
         }
-        let received = message::take_parts(&mut firsts);
+        let mut received = message::take_parts(&mut firsts);
         let session = agree::session(&self.params, self.own, own, &firsts)?;
-        let agreed = Agreed::new(
+        let mut agreed = Agreed::new(
             session,
             self.own,
             own,
@@ -144,6 +144,9 @@ impl Keygen {
         )?;
         // Step 1.7: the reply named what the key was made from; only now can its MAC be checked.
         agreed.open(self.own, provider, Step::Two, &reply)?;
+        if let Some(part) = received.for_engine.get_mut(&provider) {
+            agreed.pad_fragment(provider, &mut part.private)?;
+        }
         let Outgoing {
             public,
             mut private,

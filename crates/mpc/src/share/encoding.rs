@@ -56,12 +56,7 @@ fn tag(bytes: &[u8]) -> [u8; TAG_LEN] {
 }
 
 /// See [`KeyShare::encode`].
-pub(super) fn encode(share: &KeyShare) -> SecretBytes {
-    // Serializing into memory fails for no value of these types.
-    SecretBytes::new(try_encode(share).unwrap_or_default())
-}
-
-fn try_encode(share: &KeyShare) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(share: &KeyShare) -> Result<SecretBytes, Error> {
     let secret = share.material.encode(share.header.scheme)?;
     let stored = codec::encode(&StoredRef {
         header: StoredHeader::from(&share.header),
@@ -73,7 +68,7 @@ fn try_encode(share: &KeyShare) -> Result<Vec<u8>, Error> {
         secret: &secret,
     })?;
     let body = Zeroizing::new([MAGIC.as_slice(), &[VERSION], &stored].concat());
-    Ok([body.as_slice(), &tag(&body)].concat())
+    Ok(SecretBytes::new([body.as_slice(), &tag(&body)].concat()))
 }
 
 /// See [`KeyShare::decode`].
@@ -114,5 +109,24 @@ pub(super) fn decode(encoded: &SecretBytes) -> Result<KeyShare, ShareError> {
         Ok(share)
     } else {
         Err(ShareError::Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use halfkey_core::KeyType::Ed25519Standard;
+    use halfkey_core::PartyIndex;
+    use halfkey_core::ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
+
+    use crate::{Error, test_shares};
+
+    /// A failure is never an empty share.
+    #[test]
+    fn a_share_that_does_not_encode_is_an_error() {
+        let mut share =
+            test_shares::load(Ed25519Standard, TwoOfTwo, PartyIndex::CUSTOMER_1).unwrap();
+        assert!(!share.encode().unwrap().expose().is_empty());
+        share.header.scheme = TwoOfThree;
+        assert_eq!(share.encode(), Err(Error::Bug("no verifying share")));
     }
 }

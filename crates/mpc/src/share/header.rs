@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShareError;
 
-/// Everything about a share that is not secret; authenticated together with the secret part.
+/// Everything about a share that is not secret. One unkeyed hash covers it and the secret part: it
+/// finds damage, and proves nothing about who wrote the share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareHeader {
     /// The environment (tenant).

@@ -4,7 +4,7 @@ use halfkey_core::PartyIndex;
 use halfkey_core::wire::CeremonyMessage;
 use halfkey_mpc::simulate::to_end;
 use halfkey_mpc::{Ceremony, Error};
-use k256::elliptic_curve::ff::PrimeField;
+use k256::elliptic_curve::ff::{Field, PrimeField};
 use k256::elliptic_curve::group::GroupEncoding;
 use k256::{ProjectivePoint, Scalar};
 
@@ -78,6 +78,41 @@ fn the_provider_never_sees_two_evaluations_of_one_polynomial() {
                     .any(|share| share.as_slice() == point.as_slice())
             );
         }
+    }
+}
+
+/// The key share of the provider is `2 f(2) − f(3)` of its own polynomial and `g(1) + h(1)` of the
+/// customers', which do cross. So whoever reads both of the provider's values on the wire has its
+/// share: tried with every pair of scalars in its first messages, by the points they make.
+#[test]
+fn the_provider_s_share_is_not_made_from_what_crosses_the_wire() {
+    let run = to_end(keygen_parties(&params(EcdsaSecp256k1, TwoOfThree), 3));
+    let public = run.results[&P]
+        .as_ref()
+        .unwrap()
+        .verifying_shares()
+        .unwrap();
+    let point = |scalar: &Scalar| ProjectivePoint::GENERATOR * scalar;
+    let crossed: Scalar = to_provider(&run.sent)
+        .into_iter()
+        .filter(|message| message.body.0[1] == 1)
+        .map(fragment)
+        .sum();
+    let second = |to| {
+        let mut messages = run.sent.iter().filter(|m| m.from == P && m.to == to);
+        messages.find(|message| message.body.0[1] == 2).unwrap()
+    };
+    let doubled: std::collections::BTreeSet<Vec<u8>> = scalars_in(&second(C1).body.0)
+        .map(|scalar| point(&scalar.double()).to_bytes().to_vec())
+        .collect();
+    let share = k256::PublicKey::from_sec1_bytes(&public[&P]).unwrap();
+    let wanted = share.to_projective() - point(&crossed);
+    for scalar in scalars_in(&second(C2).body.0) {
+        let other = wanted + point(&scalar);
+        assert!(
+            !doubled.contains(other.to_bytes().as_slice()),
+            "the wire is the key"
+        );
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn verify(public_key: &[u8], input: &SigningInput, signature: &Signat
 }
 
 fn reloaded(share: &KeyShare) -> Arc<KeyShare> {
-    let encoded = SecretBytes::new(share.encode().expose().to_vec());
+    let encoded = SecretBytes::new(share.encode().unwrap().expose().to_vec());
     let again = KeyShare::decode(&encoded).unwrap();
     assert_eq!(again.header(), share.header());
     assert_eq!(again.account_public_key(), share.account_public_key());
@@ -47,7 +47,7 @@ fn reloaded(share: &KeyShare) -> Arc<KeyShare> {
         again.verifying_shares().unwrap(),
         share.verifying_shares().unwrap()
     );
-    assert_eq!(again.encode(), encoded);
+    assert_eq!(again.encode().unwrap(), encoded);
     Arc::new(again)
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn share(
 
 /// The same share as if it belonged to generation `number` (below 128).
 pub(crate) fn with_generation(share: &KeyShare, number: u8) -> Arc<KeyShare> {
-    let encoded = share.encode();
+    let encoded = share.encode().unwrap();
     let mut bytes = encoded.expose()[..encoded.len() - 32].to_vec();
     // magic, version, environment, chain, three ids, scheme, key type, party
     let at = 4 + 1 + 1 + share.header().environment.as_str().len() + 1 + 3 * 16 + 3;

@@ -75,3 +75,25 @@ fn every_step_is_cited_and_every_citation_is_a_step() {
         Vec::<&(u32, u32)>::new()
     );
 }
+
+/// Every domain of a hash, MAC, pad or signature is in SPEC.md, where another implementation looks.
+#[test]
+fn every_domain_is_named() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let spec = std::fs::read_to_string(root.join("SPEC.md")).unwrap();
+    let mut text = String::new();
+    sources(&root.join("src"), &mut text);
+    let domains: BTreeSet<&str> = text
+        .split('"')
+        .filter_map(|literal| literal.strip_prefix("halfkey-")?.strip_suffix("-v1"))
+        .collect();
+    assert!(domains.len() > 12, "{domains:?}");
+    for domain in domains {
+        let named = [
+            format!("`halfkey-{domain}-v1`"),
+            format!("\"halfkey-{domain}-v1\""),
+            format!("H(`{domain}`;"),
+        ];
+        assert!(named.iter().any(|form| spec.contains(form)), "{domain}");
+    }
+}

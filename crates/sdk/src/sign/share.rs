@@ -26,10 +26,10 @@ pub(crate) fn decode(encoded: &ServerKeyShare) -> Result<KeyShare> {
 }
 
 /// The published form of a share.
-pub(crate) fn encode(share: &KeyShare) -> ServerKeyShare {
+pub(crate) fn encode(share: &KeyShare) -> Result<ServerKeyShare> {
     let header = share.header();
-    ServerKeyShare::from_encoded(header.key_share.to_string(), &share.encode())
-        .with_pub_key(hex::encode(&header.group_public_key))
+    let encoded = ServerKeyShare::from_encoded(header.key_share.to_string(), &share.encode()?);
+    Ok(encoded.with_pub_key(hex::encode(&header.group_public_key)))
 }
 
 /// The identity of the wallet that `share` belongs to.

@@ -63,7 +63,7 @@ impl WalletStore {
             let name = RecordName::new(&*party.record)?;
             let ctx = row.share_ctx(generation, party);
             self.vault
-                .store(&name, &ctx, &share.encode(), Expect::Absent, &access)
+                .store(&name, &ctx, &share.encode()?, Expect::Absent, &access)
                 .await?;
             crash_point("create.after_sealed_write");
         }

@@ -123,8 +123,9 @@ async fn stage(
         request_id: caller.request,
     };
     let vault = caller.environment.keys.vault(app.plain_sink());
+    let encoded = share.encode().map_err(|error| ceremony_error(&error))?;
     crash_point("create.before-seal");
-    let sealed = vault.seal(&context, &share.encode(), &access).await?;
+    let sealed = vault.seal(&context, &encoded, &access).await?;
     crash_point("create.after-seal");
 
     let environment = &caller.environment.id;
