@@ -24,8 +24,9 @@ const EXAMPLES: &str = "Examples:
   halfkey wallet create --chain EVM           a wallet, in another shell
   halfkey wallet sign-message 0xABC… 'hello'
 
-Exit codes: 0 done · 1 internal · 2 usage · 3 bad input · 4 not found · 5 token · 6 provider or
-store unavailable · 7 custody forbids it · 8 vault or keyring unusable · 9 outcome unknown";
+Exit codes: 0 done · 1 internal · 2 usage · 3 bad input · 4 not found · 5 token
+6 provider or store unavailable · 7 custody forbids it · 8 vault or keyring unusable
+9 outcome unknown";
 
 /// Options of every command.
 #[derive(Debug, Args)]
