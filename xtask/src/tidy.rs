@@ -43,10 +43,11 @@ impl fmt::Display for Finding {
 }
 
 /// The rules that look at one file at a time.
-const FILE_RULES: [fn(&Source) -> Vec<Finding>; 6] = [
+const FILE_RULES: [fn(&Source) -> Vec<Finding>; 7] = [
     sizes::file_is_short,
     sizes::lines_are_short,
     left_overs::none_left,
+    left_overs::no_conflicts,
     left_overs::nothing_sleeps,
     places::no_mod_rs,
     places::no_machine_paths,
@@ -110,6 +111,7 @@ mod tests {
             "sleep(a);\n// /ro",
             "ot/x\n"
         ));
+        bad.push_str(concat!("<<<<", "<<< HEAD\n"));
         let bad = source("crates/a/src/b/mod.rs", &bad);
         let good = source("crates/a/src/b.rs", "//! Fine.\n");
         for (number, rule) in FILE_RULES.iter().enumerate() {

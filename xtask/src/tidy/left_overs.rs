@@ -54,6 +54,16 @@ pub(super) fn none_left(source: &Source) -> Vec<Finding> {
     findings
 }
 
+/// No marker of a merge that was not finished, in any file.
+pub(super) fn no_conflicts(source: &Source) -> Vec<Finding> {
+    let markers = [concat!("<<<<", "<<< "), concat!(">>>>", ">>> ")];
+    (1..)
+        .zip(source.text.lines())
+        .filter(|(_, line)| markers.iter().any(|marker| line.starts_with(marker)))
+        .map(|(number, _)| Finding::new(&source.path, number, "an unfinished merge"))
+        .collect()
+}
+
 /// No thread sleeps anywhere; no timer sleeps in test code.
 pub(super) fn nothing_sleeps(source: &Source) -> Vec<Finding> {
     if !source.has_extension(".rs") {
@@ -89,6 +99,13 @@ mod tests {
             none_left(&source("crates/a/src/a.rs", "\"tmp.XXXXXX\" mastodo(")),
             []
         );
+    }
+
+    #[test]
+    fn no_conflicts_fails_on_a_marker() {
+        let text = concat!("a\n<<<<", "<<< HEAD\nb\n>>>>", ">>> main\n");
+        assert_eq!(no_conflicts(&source("README.md", text)).len(), 2);
+        assert_eq!(no_conflicts(&source("README.md", "a << b\n")), []);
     }
 
     #[test]
