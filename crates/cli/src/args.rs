@@ -31,13 +31,14 @@ Exit codes: 0 done · 1 internal · 2 usage · 3 bad input · 4 not found · 5 t
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where both halves keep their state [default: halfkey in $XDG_DATA_HOME or ~/.local/share]
+    /// Where both halves keep their state [default: `$XDG_DATA_HOME/halfkey` or
+    /// `~/.local/share/halfkey`]
     #[arg(long, global = true, env = "HALFKEY_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print one JSON value instead of text; errors are JSON on stderr.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// More log lines on stderr; repeat for more. HALFKEY_LOG takes a filter.
+    /// More log lines on stderr; repeat for more. `HALFKEY_LOG` takes a filter.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Read the keyring passphrase from this file (its first line).
@@ -146,8 +147,12 @@ pub(crate) struct Provider {
     #[arg(long, env = "HALFKEY_ENVIRONMENT", value_name = "ID")]
     pub(crate) environment: Option<String>,
     /// The provider's identity key to pin, 64 hex digits.
-    #[arg(long, env = "HALFKEY_PROVIDER_IDENTITY", value_name = "HEX")]
-    pub(crate) provider_identity: Option<String>,
+    #[arg(
+        long = "provider-identity",
+        env = "HALFKEY_PROVIDER_IDENTITY",
+        value_name = "HEX"
+    )]
+    pub(crate) identity: Option<String>,
 }
 
 /// `wallet …`
@@ -162,7 +167,7 @@ pub(crate) enum Wallet {
         /// EVM or SVM.
         #[arg(long)]
         chain: ChainName,
-        /// TWO_OF_TWO or TWO_OF_THREE.
+        /// `TWO_OF_TWO` or `TWO_OF_THREE`.
         #[arg(long, default_value = "TWO_OF_TWO")]
         scheme: ThresholdSignatureScheme,
         /// ed25519Exportable or ed25519Standard (SVM only).

@@ -24,6 +24,17 @@ pub(crate) enum ExitKind {
     OutcomeUnknown = 9,
 }
 
+impl ExitKind {
+    /// The number.
+    #[expect(
+        clippy::as_conversions,
+        reason = "the discriminant of a fieldless repr(u8) enum"
+    )]
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
 /// Why a command ended without success.
 #[derive(Debug)]
 pub(crate) struct Failure {

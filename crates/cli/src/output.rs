@@ -47,7 +47,7 @@ impl Output {
             let body = serde_json::json!({
                 "error": failure.message,
                 "code": failure.code,
-                "exit_code": failure.kind as u8,
+                "exit_code": failure.kind.code(),
                 "hint": failure.hint,
             });
             write_err(&body.to_string());
@@ -57,7 +57,7 @@ impl Output {
                 write_err(&format!("  try: {hint}"));
             }
         }
-        ExitCode::from(failure.kind as u8)
+        ExitCode::from(failure.kind.code())
     }
 }
 

@@ -11,12 +11,6 @@ use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 
-/// Where each half keeps its vault's audit log below the data directory.
-const LOGS: [(&str, &str); 2] = [
-    ("customer", "customer/audit.sqlite"),
-    ("provider", "provider/audit.sqlite"),
-];
-
 pub(crate) async fn run(data: &DataDir, command: Audit, output: Output) -> Result<(), Failure> {
     let Audit::Verify { anchor, activity } = command;
     let anchor = anchor.as_deref().map(parse_anchor).transpose()?;

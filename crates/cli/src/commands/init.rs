@@ -71,18 +71,17 @@ pub(crate) async fn initialise(
         }
         None => {}
     }
-    let config = match data.read_config()? {
-        Some(config) => config,
-        None => {
-            let config = CustomerConfig {
-                environment: outcome.environment.clone(),
-                api_url: DEFAULT_URL.to_owned(),
-                provider_identity: outcome.identity_public_key.clone(),
-                ca_file: None,
-            };
-            data.write_config(&config)?;
-            config
-        }
+    let config = if let Some(config) = data.read_config()? {
+        config
+    } else {
+        let config = CustomerConfig {
+            environment: outcome.environment.clone(),
+            api_url: DEFAULT_URL.to_owned(),
+            provider_identity: outcome.identity_public_key.clone(),
+            ca_file: None,
+        };
+        data.write_config(&config)?;
+        config
     };
     Ok((outcome, config))
 }

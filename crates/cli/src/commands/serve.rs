@@ -58,10 +58,13 @@ pub(crate) async fn run(
             server.identity_public_key(),
         );
         if let Some(file) = server.ca_file() {
-            text.push_str(&format!("\n  CA file            {}", file.display()));
+            text.push_str("\n  CA file            ");
+            text.push_str(&file.display().to_string());
         }
         if let Some(addr) = server.metrics_addr() {
-            text.push_str(&format!("\n  metrics            http://{addr}/metrics"));
+            text.push_str("\n  metrics            http://");
+            text.push_str(&addr.to_string());
+            text.push_str("/metrics");
         }
         text
     });

@@ -214,7 +214,7 @@ fn solana_message_that_is_really_a_transaction_is_refused() {
     message.extend([b'a'; 32]);
     message.extend([b'b'; 32]);
     message.push(0);
-    let text = String::from_utf8(message).unwrap().replace('\0', "\u{0}");
+    let text = String::from_utf8(message).unwrap();
     let file = home.path().join("message");
     std::fs::write(&file, &text).unwrap();
     let mut command = home.against(&provider, &["wallet", "sign-message", &address, "-"]);

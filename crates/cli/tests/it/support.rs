@@ -107,9 +107,9 @@ impl Home {
             for entry in std::fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    dirs.push(path)
+                    dirs.push(path);
                 } else {
-                    found.push(path)
+                    found.push(path);
                 }
             }
         }

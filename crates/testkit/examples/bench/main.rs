@@ -4,6 +4,13 @@
 //! bytes of each half can be told apart; the engines alone and the floor (one party, one key) are
 //! measured in the same run, so that ratios hold on a machine that is busy with other things.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and its sums of seconds and two-element arrays cannot go wrong"
+)]
+
 mod alone;
 mod cpu;
 mod floor;

@@ -72,12 +72,7 @@ async fn vault_entries(opened: &Opened, address: &str) -> Result<Vec<TierView>, 
                 bytes.len()
             )
         } else {
-            let head: String = bytes
-                .iter()
-                .skip(6)
-                .take(24)
-                .map(|b| format!("{b:02x}"))
-                .collect();
+            let head = hex::encode(bytes.get(6..30).unwrap_or_default());
             format!("{} bytes sealed: {head}…", bytes.len())
         };
         let tail = name.as_str().split_once('/').map_or("", |(_, tail)| tail);

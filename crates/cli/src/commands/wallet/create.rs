@@ -33,7 +33,6 @@ pub(crate) async fn create_one(
     let options = CreateOptions {
         variant: wanted.variant,
         idempotency_key: wanted.idempotency_key.clone(),
-        ..CreateOptions::default()
     };
     Ok(opened
         .store

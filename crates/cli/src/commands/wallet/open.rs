@@ -74,7 +74,7 @@ pub(crate) async fn open_with(
 }
 
 fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {
-    let mut config = match (written, &provider.environment, &provider.provider_identity) {
+    let mut config = match (written, &provider.environment, &provider.identity) {
         (Some(config), _, _) => config,
         (None, Some(environment), Some(identity)) => CustomerConfig {
             environment: environment.parse()?,
@@ -90,7 +90,7 @@ fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<Custome
     if let Some(url) = &provider.api_url {
         config.api_url.clone_from(url);
     }
-    if let Some(identity) = &provider.provider_identity {
+    if let Some(identity) = &provider.identity {
         config.provider_identity.clone_from(identity);
     }
     if let Some(file) = &provider.ca_file {
