@@ -1,7 +1,7 @@
 //! The provider's half of Halfkey: HTTP API, authentication, ceremonies, sealed server shares and
 //! the activity chain.
 //!
-//! [`init`] makes a provider in a directory, [`tokens`] manages its API tokens, [`Server::start`]
+//! [`init()`] makes a provider in a directory, [`tokens`] manages its API tokens, [`Server::start`]
 //! serves it, [`activity::verify`] checks its log. Nothing a caller sends is trusted: the operation
 //! is decided from the bytes, digests are recomputed, and every share is opened past every cache
 //! with an audit event in between.

@@ -198,10 +198,10 @@ type Evaluations = std::sync::Arc<std::sync::Mutex<BTreeMap<(Index, Index), [u8;
 
 /// Notes the 32 bytes at `at` of what `from` says to each party.
 fn noting(seen: &Evaluations, from: Index, at: usize) -> Bend {
-    let seen = seen.clone();
+    let seen = std::sync::Arc::clone(seen);
     Box::new(move |out| {
         for (to, bytes) in &out.private {
-            let value = bytes[at..at + 32].try_into().unwrap();
+            let value = bytes[at..][..32].try_into().unwrap();
             seen.lock().unwrap().insert((from, *to), value);
         }
     })

@@ -30,7 +30,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<Engine, Failure> {
     table.time(
         GROUP,
         "DKLs23 keygen 2-of-2, both parties",
-        cpu::thread() - before,
+        cpu::since(before),
         "",
     );
     let (mut customer, mut provider) = (Duration::ZERO, Duration::ZERO);
@@ -112,22 +112,22 @@ fn dkls_sign(parties: &[Party; 2], number: u32) -> Result<(Duration, Duration), 
     };
     let start = cpu::thread();
     let (mut c, c1) = SignSession::new(customer, data(1)?).map_err(failed)?;
-    let c_time = cpu::thread() - start;
+    let c_time = cpu::since(start);
     let start = cpu::thread();
     let (mut p, p1) = SignSession::new(provider, data(2)?).map_err(failed)?;
     let p2 = p.phase2(&c1).map_err(failed)?;
-    let p_time = cpu::thread() - start;
+    let p_time = cpu::since(start);
     let start = cpu::thread();
     let c2 = c.phase2(&p1).map_err(failed)?;
     let c3 = c.phase3(&p2).map_err(failed)?;
-    let c_time = c_time + (cpu::thread() - start);
+    let c_time = c_time + cpu::since(start);
     let start = cpu::thread();
     let p3 = p.phase3(&c2).map_err(failed)?;
     let p_signed = p.phase4(&[p3.clone(), c3.clone()], true).map_err(failed);
-    let p_time = p_time + (cpu::thread() - start);
+    let p_time = p_time + cpu::since(start);
     let start = cpu::thread();
     let c_signed = c.phase4(&[p3, c3], true).map_err(failed);
-    let c_time = c_time + (cpu::thread() - start);
+    let c_time = c_time + cpu::since(start);
     p_signed?;
     c_signed?;
     Ok((c_time, p_time))
@@ -148,7 +148,7 @@ fn frost_sign(table: &mut Table) -> Result<Duration, Failure> {
     for _ in 0..SIGNS {
         let start = cpu::thread();
         let (c_nonces, c_commitments) = frost::round1::commit(customer.signing_share(), &mut OsRng);
-        c_time += cpu::thread() - start;
+        c_time += cpu::since(start);
         let start = cpu::thread();
         let (p_nonces, p_commitments) = frost::round1::commit(provider.signing_share(), &mut OsRng);
         let commitments = BTreeMap::from([
@@ -157,7 +157,7 @@ fn frost_sign(table: &mut Table) -> Result<Duration, Failure> {
         ]);
         let package = frost::SigningPackage::new(commitments, &message);
         let p_share = frost::round2::sign(&package, &p_nonces, provider)?;
-        p_time += cpu::thread() - start;
+        p_time += cpu::since(start);
         let start = cpu::thread();
         let c_share = frost::round2::sign(&package, &c_nonces, customer)?;
         let signature_shares = BTreeMap::from([
@@ -165,7 +165,7 @@ fn frost_sign(table: &mut Table) -> Result<Duration, Failure> {
             (*customer.identifier(), c_share),
         ]);
         frost::aggregate(&package, &signature_shares, &public)?;
-        c_time += cpu::thread() - start;
+        c_time += cpu::since(start);
     }
     table.time(GROUP, "FROST Ed25519 sign, customer", c_time / SIGNS, "");
     table.time(GROUP, "FROST Ed25519 sign, provider", p_time / SIGNS, "");

@@ -35,6 +35,11 @@ pub(crate) fn of(pid: u32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
+/// CPU time of this thread since `start`.
+pub(crate) fn since(start: Duration) -> Duration {
+    thread().saturating_sub(start)
+}
+
 /// CPU time per call of `work` on this thread.
 pub(crate) fn per_call(times: u32, mut work: impl FnMut()) -> Duration {
     work();
@@ -42,5 +47,5 @@ pub(crate) fn per_call(times: u32, mut work: impl FnMut()) -> Duration {
     for _ in 0..times {
         work();
     }
-    (thread() - start) / times
+    since(start) / times
 }

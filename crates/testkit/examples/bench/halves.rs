@@ -73,7 +73,7 @@ impl Bench {
         let (customer, provider, wall) = (cpu::process(), cpu::of(self.pid), Instant::now());
         let result = work().await?;
         let wall = wall.elapsed() / times;
-        let customer = (cpu::process() - customer) / times;
+        let customer = cpu::process().saturating_sub(customer) / times;
         let provider = cpu::of(self.pid).saturating_sub(provider) / times;
         let [up2, down2, trips2, _] = self.counts.snapshot();
         let per = |after: u64, before: u64| {

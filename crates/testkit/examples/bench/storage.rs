@@ -70,7 +70,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
         table.time(
             GROUP,
             &format!("{what}, 52.5 kB"),
-            (cpu::process() - start) / TIMES,
+            cpu::process().saturating_sub(start) / TIMES,
             &note,
         );
     }

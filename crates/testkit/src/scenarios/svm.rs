@@ -77,14 +77,14 @@ where
     }
 }
 
-/// One transfer to [`PAYEE`] in a legacy message.
+/// One transfer to `PAYEE` in a legacy message.
 pub fn legacy(account: &Pubkey, blockhash: &Hash) -> Vec<u8> {
     let instructions = [transfer(account, &PAYEE, LAMPORTS)];
     let message = Message::new_with_blockhash(&instructions, Some(account), blockhash);
     VersionedMessage::Legacy(message).serialize()
 }
 
-/// One transfer to [`PAYEE`] in a v0 message.
+/// One transfer to `PAYEE` in a v0 message.
 pub fn versioned(account: &Pubkey, blockhash: &Hash) -> Vec<u8> {
     let instructions = [transfer(account, &PAYEE, LAMPORTS)];
     let blockhash = Hash::new_from_array(blockhash.to_bytes());
