@@ -19,6 +19,7 @@ mod node;
 pub mod rng;
 mod rpc;
 pub mod scenarios;
+pub mod servers;
 pub mod tools;
 
 pub use anvil::Anvil;

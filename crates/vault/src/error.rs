@@ -84,6 +84,27 @@ pub enum Error {
         /// Whether trying again may help.
         temporary: bool,
     },
+    /// The back-end knows this process and does not let it do that.
+    #[error("{0}: permission denied")]
+    Denied(String),
+    /// The key-encryption key is disabled, or waits for its deletion.
+    #[error("KEK {0} is disabled")]
+    KeyDisabled(String),
+    /// The back-end asks for fewer calls.
+    #[error("{0}: too many calls")]
+    Throttled(String),
+    /// The back-end did not answer within the deadline. A write may or may not have taken place.
+    #[error("{0}: no answer within the deadline")]
+    Timeout(String),
+    /// A store that would acknowledge writes it can lose.
+    #[error("not durable: {0}")]
+    NotDurable(String),
+    /// A connection that is not as safe as it must be: no TLS, or less than TLS 1.3.
+    #[error("connection refused by policy: {0}")]
+    Insecure(String),
+    /// A configuration that cannot be used.
+    #[error("configuration: {0}")]
+    Config(String),
     /// A value that cannot be expressed.
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -96,9 +117,11 @@ impl Error {
     /// Who has to act.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Conflict(_) | Self::AuditUnavailable(_) | Self::ShredIncomplete(_) => {
-                Fault::BackendTemporary
-            }
+            Self::Conflict(_)
+            | Self::AuditUnavailable(_)
+            | Self::ShredIncomplete(_)
+            | Self::Throttled(_)
+            | Self::Timeout(_) => Fault::BackendTemporary,
             Self::Backend { temporary, .. } => {
                 if *temporary {
                     Fault::BackendTemporary
@@ -106,7 +129,9 @@ impl Error {
                     Fault::BackendPermanent
                 }
             }
-            Self::Corrupt { .. } | Self::ReadBack(_) | Self::Full(_) => Fault::BackendPermanent,
+            Self::Corrupt { .. } | Self::ReadBack(_) | Self::Full(_) | Self::KeyDisabled(_) => {
+                Fault::BackendPermanent
+            }
             Self::NotFound(_)
             | Self::Forbidden(_)
             | Self::Keyring(_)
@@ -115,9 +140,28 @@ impl Error {
             | Self::Environment { .. }
             | Self::Permissions(_)
             | Self::TooLarge { .. }
+            | Self::Denied(_)
+            | Self::NotDurable(_)
+            | Self::Insecure(_)
+            | Self::Config(_)
             | Self::Parse(_)
             | Self::Caller(_) => Fault::Caller,
         }
+    }
+
+    /// Whether the back-end itself did not answer as it should, so that the unchanged call may
+    /// succeed in a moment: what a retry is for. A [`Self::Conflict`] is an answer, and none of
+    /// these says that a write did not take place.
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Throttled(_)
+                | Self::Timeout(_)
+                | Self::Backend {
+                    temporary: true,
+                    ..
+                }
+        )
     }
 
     /// A damaged record, named by whoever knows its name.
@@ -133,6 +177,20 @@ impl Error {
         Self::Backend {
             message: message.into(),
             temporary: false,
+        }
+    }
+
+    /// A back-end failure that trying again may mend.
+    #[cfg(any(
+        feature = "postgres",
+        feature = "redis",
+        feature = "_http",
+        feature = "pkcs11"
+    ))]
+    pub(crate) fn temporary(message: impl Into<String>) -> Self {
+        Self::Backend {
+            message: message.into(),
+            temporary: true,
         }
     }
 }

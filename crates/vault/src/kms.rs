@@ -1,8 +1,21 @@
 //! Wrapping of data keys by a key-encryption key: one trait per right.
 
 mod aead_wrap;
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod keyring;
+mod manage;
 pub mod memory;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
+#[cfg(feature = "openbao")]
+pub mod transit;
+
+pub use self::manage::{KekInfo, KekState, KekVersion, ManageKey};
 
 use async_trait::async_trait;
 use subtle::ConstantTimeEq;
@@ -74,6 +87,11 @@ pub trait UnwrapKey: Send + Sync {
 /// May move a wrapped key to the newest KEK version without giving it out.
 #[async_trait]
 pub trait RewrapKey: Send + Sync {
+    /// Whether the provider rewraps by itself, so that no right to unwrap is needed.
+    fn needs_unwrap_right(&self) -> bool {
+        true
+    }
+
     /// The URI of the KEK it moves keys to and from: the `kek_uri` of its wraps.
     fn kek_uri(&self) -> &str;
 

@@ -68,6 +68,7 @@ pub mod error;
 pub mod fault;
 pub mod guard;
 pub mod kms;
+pub mod net;
 mod private_file;
 pub mod record;
 pub mod record_name;
@@ -82,11 +83,14 @@ pub use bind_ctx::{BindCtx, RecordPurpose};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use guard::{LockRecord, WalletGuard};
-pub use kms::{Dek, RewrapKey, UnwrapKey, WrapKey, Wrapped};
+pub use kms::{
+    Dek, KekInfo, KekState, KekVersion, ManageKey, RewrapKey, UnwrapKey, WrapKey, Wrapped,
+};
 pub use record::SealedRecord;
 pub use record_name::RecordName;
 pub use rewrap::rewrap_record;
 pub use store::{
-    DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, Rev, Versioned,
+    DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,
+    Rev, Versioned,
 };
 pub use vault::{Vault, VaultParts};

@@ -1,6 +1,23 @@
 //! Stores of opaque records and of wallet properties: one trait per right.
 
+#[cfg(feature = "aws")]
+pub mod aws_secrets;
+#[cfg(feature = "azure")]
+pub mod azure_secrets;
+pub mod files;
+#[cfg(feature = "gcp")]
+pub mod gcp_secrets;
+#[cfg(feature = "openbao")]
+pub mod kv;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "s3")]
+pub mod s3;
+pub mod secret;
+pub mod secret_manager;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -40,6 +57,11 @@ pub struct Page {
     /// Pass as `after` for the next page; `None` on the last.
     pub next: Option<RecordName>,
 }
+
+/// All four rights over one record store.
+pub trait RecordStore: PutRecord + GetRecord + ListRecords + DestroyRecord {}
+
+impl<T: PutRecord + GetRecord + ListRecords + DestroyRecord + ?Sized> RecordStore for T {}
 
 /// May write records.
 #[async_trait]

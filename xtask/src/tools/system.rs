@@ -16,7 +16,7 @@ struct Program {
     optional: bool,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 9] = [
     Program {
         name: "C compiler",
         command: "cc",
@@ -55,6 +55,36 @@ const PROGRAMS: [Program; 6] = [
         arguments: &["-c", "ip -V && unshare --version"],
         packages: &["iproute2", "util-linux"],
         purpose: "runs the demo with networking cut",
+        optional: false,
+    },
+    Program {
+        name: "PostgreSQL server",
+        command: "sh",
+        arguments: &[
+            "-c",
+            "ls /usr/lib/postgresql/*/bin/initdb && setpriv --version",
+        ],
+        packages: &["postgresql", "util-linux"],
+        purpose: "a real PostgreSQL for records and properties",
+        optional: false,
+    },
+    Program {
+        name: "Redis server",
+        command: "sh",
+        arguments: &["-c", "redis-server --version && redis-cli --version"],
+        packages: &["redis-server", "redis-tools"],
+        purpose: "a real Redis: single, TLS, Cluster, Sentinel",
+        optional: false,
+    },
+    Program {
+        name: "SoftHSM",
+        command: "sh",
+        arguments: &[
+            "-c",
+            "softhsm2-util --version && ls /usr/lib/softhsm/libsofthsm2.so",
+        ],
+        packages: &["softhsm2"],
+        purpose: "a PKCS#11 module",
         optional: false,
     },
     Program {

@@ -1,12 +1,7 @@
 //! The suite of record stores.
 
 use super::{must, must_be_callers_fault, must_conflict, must_some};
-use crate::{DestroyRecord, Expect, GetRecord, ListRecords, PutRecord, RecordName, Rev};
-
-/// All four rights over one store.
-pub trait RecordStore: PutRecord + GetRecord + ListRecords + DestroyRecord {}
-
-impl<T: PutRecord + GetRecord + ListRecords + DestroyRecord> RecordStore for T {}
+use crate::{Expect, RecordName, RecordStore, Rev};
 
 /// One test per case, for the store that `$make` makes.
 #[macro_export]

@@ -1,0 +1,1 @@
+//! A fake of Azure Key Vault over TLS, with real RSA-OAEP.

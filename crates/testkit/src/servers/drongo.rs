@@ -1,0 +1,1 @@
+//! drongo, an emulator of Google Cloud by others.

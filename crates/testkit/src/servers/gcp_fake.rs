@@ -1,0 +1,1 @@
+//! A fake of Google KMS and Secret Manager with real cryptography.

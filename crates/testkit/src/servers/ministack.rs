@@ -1,0 +1,1 @@
+//! ministack, an emulator of AWS: faithful in key states and stage moves.

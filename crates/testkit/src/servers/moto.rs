@@ -1,0 +1,1 @@
+//! moto, an emulator of AWS: faithful in KMS contexts and conditional puts.

@@ -1,0 +1,1 @@
+//! OpenBao, the real server.

@@ -1,0 +1,163 @@
+//! A server as a child process that cannot outlive the test.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+/// How long a server may take to say that it is ready, on a loaded machine.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// How many of its last lines are shown when it does not start.
+const SHOWN_LINES: usize = 40;
+
+/// Runs the program; kills it when standard input ends, which is when the test process does.
+const SUPERVISOR: &str = r#""$@" </dev/null & child=$!
+echo "supervised $child"
+{ cat >/dev/null; kill -KILL $child 2>/dev/null; } &
+wait $child"#;
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A running server, killed when dropped and when the test process ends.
+#[derive(Debug)]
+pub struct ServerProcess {
+    supervisor: Child,
+    pid: u32,
+    stdin: Option<ChildStdin>,
+}
+
+impl ServerProcess {
+    /// Starts the program and waits until it prints a line that contains `marker`, on either
+    /// stream. What it prints is shown only when it does not start.
+    pub fn start(command: &Command, marker: &'static str) -> Self {
+        let mut supervised = Command::new("/bin/sh");
+        supervised.args(["-c", SUPERVISOR, "sh"]);
+        supervised.arg(command.get_program());
+        supervised.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => supervised.env(name, value),
+                None => supervised.env_remove(name),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            supervised.current_dir(folder);
+        }
+        let mut supervisor = supervised
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = supervisor.stdin.take();
+        let (sender, lines) = mpsc::sync_channel(1024);
+        forward(supervisor.stdout.take().unwrap(), sender.clone());
+        forward(supervisor.stderr.take().unwrap(), sender);
+        let mut server = Self {
+            supervisor,
+            pid: 0,
+            stdin,
+        };
+        let program = command.get_program().display().to_string();
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            match lines.recv_timeout(START_LIMIT) {
+                Ok(line) => {
+                    if let Some(pid) = line.strip_prefix("supervised ") {
+                        server.pid = pid.trim().parse().unwrap();
+                    } else if line.contains(marker) {
+                        break;
+                    }
+                    seen.push(line);
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("{program} ended:\n{}", last_of(&seen))
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{program} did not start:\n{}", last_of(&seen))
+                }
+            }
+        }
+        // Read on, or the server would block on a full pipe.
+        thread::spawn(move || for _ in lines {});
+        server
+    }
+
+    /// Its process id.
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends it a signal by name, such as `KILL`, `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid.to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -{name} {}", self.pid);
+    }
+
+    /// Kills it and waits until it is gone.
+    pub fn kill(&mut self) {
+        drop(self.stdin.take());
+        let _reaped = self.supervisor.wait();
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn last_of(lines: &[String]) -> String {
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+}
+
+/// Sends each line on; ends with the stream.
+fn forward(stream: impl Read + Send + 'static, sender: SyncSender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_alive(pid: u32) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.split(' ').nth(2).is_some_and(|state| state != "Z")
+    }
+
+    #[test]
+    fn a_server_is_gone_when_it_is_dropped() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo ready >&2; exec tail -f /dev/null"]);
+        let server = ServerProcess::start(&command, "ready");
+        let pid = server.pid();
+        assert!(is_alive(pid));
+        drop(server);
+        assert!(!is_alive(pid));
+    }
+
+    #[test]
+    #[should_panic(expected = "ended:\nno")]
+    fn a_server_that_ends_says_what_it_printed() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo no"]);
+        ServerProcess::start(&command, "ready");
+    }
+}

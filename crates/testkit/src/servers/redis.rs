@@ -1,0 +1,1 @@
+//! Redis, the real server: single, TLS, Cluster, Sentinel.

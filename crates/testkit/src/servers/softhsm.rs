@@ -1,0 +1,1 @@
+//! SoftHSM, a PKCS#11 module in software.

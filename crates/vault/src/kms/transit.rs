@@ -1,0 +1,1 @@
+//! The transit engine of HashiCorp Vault and OpenBao.

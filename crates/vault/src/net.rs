@@ -1,0 +1,11 @@
+//! Connections to back-ends: TLS 1.3 with checked certificates, except to this machine.
+
+#[cfg(any(feature = "_http", feature = "postgres", feature = "redis"))]
+pub mod endpoint;
+#[cfg(feature = "_http")]
+pub mod http_client;
+mod secret_source;
+mod tls;
+
+pub use self::secret_source::SecretSource;
+pub use self::tls::{MinTls, TlsConfig};

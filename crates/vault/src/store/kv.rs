@@ -1,0 +1,1 @@
+//! Records in the KV v2 engine of HashiCorp Vault or OpenBao.

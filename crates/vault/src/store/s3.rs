@@ -1,0 +1,1 @@
+//! Records in an S3-compatible bucket.

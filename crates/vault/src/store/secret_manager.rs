@@ -1,0 +1,1 @@
+//! Records in a secret manager, with a record store beside it that compares and sets.

@@ -1,0 +1,1 @@
+//! Records as files pass the suite, and what is particular to them.

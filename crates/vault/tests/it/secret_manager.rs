@@ -1,0 +1,1 @@
+//! Records in secret managers pass the suites, and what is particular to them.

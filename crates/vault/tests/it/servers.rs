@@ -1,0 +1,18 @@
+//! Back-ends against their servers, one module each.
+
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
+#[cfg(feature = "gcp")]
+mod gcp;
+#[cfg(feature = "openbao")]
+mod openbao;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "pkcs11")]
+mod softhsm;

@@ -1,0 +1,1 @@
+//! AWS KMS and Secrets Manager against moto and ministack.

@@ -1,0 +1,1 @@
+//! Azure Key Vault against a TLS fake.

@@ -1,0 +1,1 @@
+//! Google KMS and Secret Manager against a fake with real cryptography and against drongo.

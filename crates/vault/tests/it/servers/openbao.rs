@@ -1,0 +1,1 @@
+//! OpenBao: transit and KV v2.

@@ -1,0 +1,1 @@
+//! Redis: single, TLS, Cluster, Sentinel.
