@@ -58,8 +58,10 @@
 pub mod access;
 pub mod audit;
 pub mod bind_ctx;
+pub mod cache;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod dek_cache;
 pub mod embedded;
 mod entropy;
 mod envelope;
@@ -80,6 +82,8 @@ pub mod vault;
 pub use access::{Access, Purpose};
 pub use audit::{AuditEvent, AuditOutcome, AuditPosition, AuditSink};
 pub use bind_ctx::{BindCtx, RecordPurpose};
+pub use cache::{BoundedProperties, ReadThrough};
+pub use dek_cache::{DekCache, DekCacheLimits};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use guard::{LockRecord, WalletGuard};

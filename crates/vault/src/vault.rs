@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use halfkey_core::Clock;
 
-use crate::{AuditSink, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey};
+use crate::{
+    AuditSink, DekCache, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey,
+};
 
 /// The rights a process was given; what is `None` it cannot do.
 #[derive(Clone)]
@@ -45,12 +47,31 @@ pub struct VaultParts {
 #[derive(Clone)]
 pub struct Vault {
     parts: VaultParts,
+    dek_cache: Option<Arc<DekCache>>,
 }
 
 impl Vault {
     /// A barrier over these rights.
     pub const fn new(parts: VaultParts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            dek_cache: None,
+        }
+    }
+
+    /// The same, with data keys kept for a short while; without it every open asks the KEK
+    /// provider.
+    #[must_use]
+    pub fn with_dek_cache(mut self, cache: Arc<DekCache>) -> Self {
+        self.dek_cache = Some(cache);
+        self
+    }
+
+    /// Forgets cached data keys: after a rotation, a disabled KEK version, or a freeze.
+    pub fn clear_dek_cache(&self) {
+        if let Some(cache) = &self.dek_cache {
+            cache.clear();
+        }
     }
 
     /// Whether this process may open records at all.
