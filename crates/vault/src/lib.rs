@@ -75,6 +75,7 @@ mod private_file;
 pub mod record;
 pub mod record_name;
 pub mod rewrap;
+pub mod steady;
 pub mod store;
 mod tombstone;
 pub mod vault;
@@ -93,6 +94,7 @@ pub use kms::{
 pub use record::SealedRecord;
 pub use record_name::RecordName;
 pub use rewrap::rewrap_record;
+pub use steady::{RetryPolicy, Steady};
 pub use store::{
     DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,
     Rev, Versioned,

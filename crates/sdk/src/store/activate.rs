@@ -40,7 +40,7 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache(&state.address, &state.properties()).await;
+        self.cache.write(&state.address, &state.properties()).await;
         crash_point("create.after_cache");
         Ok(())
     }
