@@ -113,6 +113,12 @@ pub(crate) fn open_body(
     ))
 }
 
+/// Whether a record with this header was sealed with `dek`; compared in constant time.
+pub(crate) fn is_committed(dek: &Dek, header: &Header) -> Result<bool, Error> {
+    let derived = derive(dek, &header.salt)?;
+    Ok(derived.commitment.ct_eq(&header.commitment).into())
+}
+
 /// Why a body did not open.
 pub(crate) enum OpenError {
     /// The record is not what it should be.

@@ -75,6 +75,7 @@ mod private_file;
 pub mod record;
 pub mod record_name;
 pub mod rewrap;
+pub mod rotation;
 pub mod steady;
 pub mod store;
 mod tombstone;
@@ -94,6 +95,9 @@ pub use kms::{
 pub use record::SealedRecord;
 pub use record_name::RecordName;
 pub use rewrap::rewrap_record;
+pub use rotation::{
+    Census, RecordContexts, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, census,
+};
 pub use steady::{RetryPolicy, Steady};
 pub use store::{
     DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,

@@ -6,7 +6,7 @@ mod encode;
 mod golden;
 
 use crate::Wrapped;
-use crate::envelope::Header;
+use crate::envelope::{Header, MAGIC};
 
 /// The longest plaintext a record holds, in bytes: ten times the largest share.
 pub const MAX_PLAINTEXT_LEN: usize = 1 << 20;
@@ -45,6 +45,11 @@ impl SealedRecord {
     /// The encoded record.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether these bytes claim to be a sealed record, of whatever version.
+    pub fn is_marked(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
     }
 
     /// Parses an encoded record, checking every length.

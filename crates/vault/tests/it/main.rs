@@ -20,6 +20,7 @@ mod keyring;
 mod memory;
 mod process;
 mod records;
+mod rotation;
 mod secret_manager;
 mod servers;
 mod sqlite;
