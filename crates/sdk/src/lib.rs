@@ -33,8 +33,8 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    PendingEntry, ResumeTarget, Resumed, Settled, StoreOptions, StoredWallet, WalletStore,
-    WalletView,
+    PendingEntry, ResumeTarget, Resumed, Settled, StoreContexts, StoreOptions, StoredWallet,
+    WalletStore, WalletView,
 };
 
 pub use client::WalletClient;

@@ -12,6 +12,7 @@ use crate::{Error, Result, WalletClient};
 
 mod activate;
 mod alias;
+mod contexts;
 mod create;
 mod finish;
 mod guard;
@@ -27,6 +28,7 @@ mod stage;
 mod suspects;
 mod view;
 
+pub use contexts::StoreContexts;
 pub use options::StoreOptions;
 pub use resume::{PendingEntry, ResumeTarget, Resumed, Settled};
 pub use view::{StoredWallet, WalletView};

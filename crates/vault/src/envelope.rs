@@ -22,6 +22,7 @@ pub(crate) const TAG_LEN: usize = 16;
 const INFO: &[u8] = b"halfkey-record-v1\x00\x01";
 
 /// The public values drawn for one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) salt: [u8; 32],
     pub(crate) commitment: [u8; 32],

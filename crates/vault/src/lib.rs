@@ -77,6 +77,7 @@ pub mod record_name;
 pub mod rewrap;
 pub mod rotation;
 pub mod steady;
+pub mod storage;
 pub mod store;
 mod tombstone;
 pub mod vault;
@@ -99,6 +100,7 @@ pub use rotation::{
     Census, RecordContexts, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, census,
 };
 pub use steady::{RetryPolicy, Steady};
+pub use storage::{Storage, StorageConfig};
 pub use store::{
     DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,
     Rev, Versioned,

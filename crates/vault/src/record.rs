@@ -68,6 +68,13 @@ impl SealedRecord {
         self.parts().wraps
     }
 
+    /// Whether both seal the same plaintext in the same act: alike but for their wrapped keys, as
+    /// after one of two copies was rewrapped.
+    pub fn is_same_but_for_wraps(&self, other: &Self) -> bool {
+        let (one, two) = (self.parts(), other.parts());
+        one.header == two.header && one.body == two.body
+    }
+
     /// The same body with other wrapped keys.
     pub(crate) fn with_wraps(&self, wraps: &[Wrapped]) -> Result<Self, &'static str> {
         let parts = self.parts();

@@ -24,4 +24,5 @@ mod rotation;
 mod secret_manager;
 mod servers;
 mod sqlite;
+mod storage;
 mod support;

@@ -1,0 +1,194 @@
+//! `storage.toml`.
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+
+use halfkey_core::Clock;
+use serde::Deserialize;
+
+use super::cache::CacheConfig;
+use super::kms::KmsConfig;
+use super::records::RecordsConfig;
+use super::role::Role;
+use crate::{DekCache, DekCacheLimits, Error, RetryPolicy};
+
+/// The storage tiers, as `storage.toml` says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// What this process is for.
+    pub role: Role,
+    pub(super) kms: KmsConfig,
+    pub(super) records: RecordsConfig,
+    pub(super) cache: CacheConfig,
+    /// Data keys kept in memory; absent: none.
+    pub dek_cache: Option<DekCacheConfig>,
+    /// Deadlines and retries.
+    pub retry: RetryConfig,
+    /// Whether `TWO_OF_THREE` insists on a vault of its own per customer party (custody rule 2).
+    pub require_distinct_vaults: bool,
+}
+
+/// `[dek_cache]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DekCacheConfig {
+    /// How long a data key is kept, in seconds; at most 300.
+    pub max_age_s: u64,
+    /// How often it may be used.
+    #[serde(default = "default_uses")]
+    pub max_uses: u32,
+    /// How many are kept.
+    #[serde(default = "default_entries")]
+    pub max_entries: usize,
+}
+
+const fn default_uses() -> u32 {
+    10_000
+}
+
+const fn default_entries() -> usize {
+    10_000
+}
+
+impl DekCacheConfig {
+    pub(super) fn make(self, clock: Arc<dyn Clock>) -> Result<Arc<DekCache>, Error> {
+        let limits = DekCacheLimits {
+            max_age_ms: self.max_age_s.saturating_mul(1000),
+            max_uses: self.max_uses,
+            max_entries: self.max_entries,
+        };
+        Ok(Arc::new(DekCache::new(limits, clock)?))
+    }
+}
+
+/// `[retry]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryConfig {
+    /// For one call with all its tries, in milliseconds.
+    pub deadline_ms: u64,
+    /// How often a call that changes nothing is tried.
+    pub tries: u32,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            deadline_ms: 10_000,
+            tries: 4,
+        }
+    }
+}
+
+impl RetryConfig {
+    pub(super) fn policy(self) -> RetryPolicy {
+        RetryPolicy {
+            deadline: Duration::from_millis(self.deadline_ms),
+            tries: self.tries.max(1),
+            ..RetryPolicy::default()
+        }
+    }
+}
+
+/// The kinds of each section, and the cargo feature each needs (none: always there).
+const KINDS: [(&str, &str, Option<(&str, bool)>); 16] = [
+    ("kms", "aws-kms", Some(("aws", cfg!(feature = "aws")))),
+    (
+        "kms",
+        "azure-key-vault",
+        Some(("azure", cfg!(feature = "azure"))),
+    ),
+    ("kms", "gcp-kms", Some(("gcp", cfg!(feature = "gcp")))),
+    ("kms", "keyring", None),
+    ("kms", "pkcs11", Some(("pkcs11", cfg!(feature = "pkcs11")))),
+    (
+        "kms",
+        "transit",
+        Some(("openbao", cfg!(feature = "openbao"))),
+    ),
+    ("records", "files", None),
+    (
+        "records",
+        "kv",
+        Some(("openbao", cfg!(feature = "openbao"))),
+    ),
+    (
+        "records",
+        "postgres",
+        Some(("postgres", cfg!(feature = "postgres"))),
+    ),
+    ("records", "redis", Some(("redis", cfg!(feature = "redis")))),
+    ("records", "s3", Some(("s3", cfg!(feature = "s3")))),
+    ("records", "sqlite", None),
+    ("cache", "memory", None),
+    (
+        "cache",
+        "postgres",
+        Some(("postgres", cfg!(feature = "postgres"))),
+    ),
+    ("cache", "redis", Some(("redis", cfg!(feature = "redis")))),
+    ("cache", "sqlite", None),
+];
+
+impl StorageConfig {
+    /// Reads `storage.toml`; everything embedded when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the line, the unknown field, or the feature this program was
+    /// built without.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text)
+                .map_err(|why| Error::Config(format!("{}: {why}", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::Config(format!(
+                "{}: {}",
+                path.display(),
+                error.kind()
+            ))),
+        }
+    }
+
+    /// The same from text; what is wrong with it, in words.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| one_line(&error))?;
+        for section in ["kms", "records", "cache"] {
+            let kind = table.get(section).and_then(|section| section.get("kind"));
+            if let Some(kind) = kind {
+                check_kind(section, kind)?;
+            }
+        }
+        toml::from_str(text).map_err(|error| one_line(&error))
+    }
+}
+
+fn check_kind(section: &str, kind: &toml::Value) -> Result<(), String> {
+    let kind = kind
+        .as_str()
+        .ok_or_else(|| format!("[{section}] kind is no text"))?;
+    let known = KINDS.iter().filter(|(of, _, _)| *of == section);
+    match known.clone().find(|(_, name, _)| *name == kind) {
+        Some((_, _, Some((feature, false)))) => Err(format!(
+            "[{section}] kind `{kind}` needs the cargo feature `{feature}`, which this program was \
+             built without"
+        )),
+        Some(_) => Ok(()),
+        None => {
+            let names: Vec<_> = known.map(|(_, name, _)| *name).collect();
+            Err(format!(
+                "[{section}] kind `{kind}` is none of {}",
+                names.join(", ")
+            ))
+        }
+    }
+}
+
+/// The error without the source line it quotes.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', " ")
+}
