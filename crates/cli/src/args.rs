@@ -1,5 +1,9 @@
 //! The command line.
 
+mod vault;
+
+pub(crate) use self::vault::{Rewrap, Vault};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -44,6 +48,10 @@ pub(crate) struct Global {
     /// Read the keyring passphrase from this file (its first line).
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The storage tiers [default: customer/storage.toml in the data directory; embedded without
+    /// it]
+    #[arg(long, global = true, env = "HALFKEY_STORAGE", value_name = "FILE")]
+    pub(crate) storage: Option<PathBuf>,
 }
 
 /// What to do.
@@ -65,6 +73,9 @@ pub(crate) enum Command {
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),
+    /// This customer's vault: its KEK, and the records under it.
+    #[command(subcommand)]
+    Vault(Vault),
     /// The audit and activity chains.
     #[command(subcommand)]
     Audit(Audit),

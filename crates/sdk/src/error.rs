@@ -13,6 +13,8 @@ mod network;
 mod unactivated;
 
 pub use api_error::ApiError;
+#[cfg(feature = "vault")]
+pub use code::vault_code;
 pub use network::{NetworkError, NetworkKind};
 pub use unactivated::Unactivated;
 

@@ -38,6 +38,8 @@ pub use store::{
 };
 
 pub use client::WalletClient;
+#[cfg(feature = "vault")]
+pub use error::vault_code;
 pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
 pub use evm::EvmWalletClient;
 pub use identity::{ProviderIdentity, fingerprint};

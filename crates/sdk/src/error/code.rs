@@ -43,8 +43,9 @@ impl Error {
     }
 }
 
+/// The stable name of a storage failure; [`Error::code`] of [`Error::Vault`].
 #[cfg(feature = "vault")]
-const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
+pub const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
     use halfkey_vault::Error as Vault;
     match error {
         Vault::NotFound(_) => "record_not_found",

@@ -1,0 +1,136 @@
+//! `halfkey vault …`: rotation over real wallets, end to end.
+
+use serde_json::Value;
+
+use crate::support::{Home, Provider, must_succeed};
+
+fn vault(home: &Home, args: &[&str]) -> (Option<i32>, Value) {
+    let mut all = vec!["--json", "vault"];
+    all.extend(args);
+    let output = home.run(&all);
+    let text = if output.stdout.is_empty() {
+        &output.stderr
+    } else {
+        &output.stdout
+    };
+    let value = serde_json::from_slice(text);
+    let value = value.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(text)));
+    (output.status.code(), value)
+}
+
+fn created(home: &Home, provider: &Provider, chain: &str) -> String {
+    let made = home.json(provider, &["wallet", "create", "--chain", chain]);
+    made["address"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn rotation_moves_every_record_and_every_wallet_signs_on() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let addresses = [
+        created(&home, &provider, "EVM"),
+        created(&home, &provider, "SVM"),
+    ];
+    let (code, status) = vault(&home, &["status"]);
+    assert_eq!(code, Some(0));
+    let before = &status["kek"]["versions"][0];
+    assert_eq!(before["version"], "1");
+    let sealed = status["records"]["sealed"].as_u64().unwrap();
+    assert!(sealed >= 6, "two shares twice, two marks: {sealed}");
+    assert_eq!(before["wraps"].as_u64(), Some(sealed));
+
+    let (code, due) = vault(&home, &["due", "--older-than", "1d"]);
+    assert_eq!((code, due["due"].as_u64()), (Some(0), Some(0)));
+    let (code, due) = vault(&home, &["due", "--older-than", "0s"]);
+    assert_eq!((code, due["due"].as_u64()), (Some(7), Some(sealed)));
+
+    let (code, rotated) = vault(&home, &["rotate"]);
+    assert_eq!((code, rotated["version"].as_str()), (Some(0), Some("2")));
+    let (code, report) = vault(&home, &["rewrap", "--parallel", "3"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["moved"].as_u64(), Some(sealed));
+    assert_eq!(report["unknown"].as_array().unwrap().len(), 0);
+    assert_eq!(report["complete"], true);
+    let (_, again) = vault(&home, &["rewrap"]);
+    assert_eq!(
+        (again["moved"].as_u64(), again["already"].as_u64()),
+        (Some(0), Some(sealed))
+    );
+
+    let (_, status) = vault(&home, &["status"]);
+    assert_eq!(status["kek"]["versions"][0]["wraps"], 0);
+    assert_eq!(status["kek"]["versions"][1]["wraps"].as_u64(), Some(sealed));
+    for address in &addresses {
+        home.json(
+            &provider,
+            &["wallet", "sign-message", address, "after the rotation"],
+        );
+    }
+    let verified = home.run(&["audit", "verify"]);
+    must_succeed(&verified);
+}
+
+#[test]
+fn a_version_in_use_or_of_a_keyring_file_is_not_disabled() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    created(&home, &provider, "SVM");
+    let (code, refused) = vault(&home, &["disable", "1"]);
+    assert_eq!(
+        (code, refused["code"].as_str()),
+        (Some(7), Some("version_in_use"))
+    );
+    let (code, refused) = vault(&home, &["disable", "9"]);
+    assert_eq!(
+        (code, refused["code"].as_str()),
+        (Some(4), Some("no_such_version"))
+    );
+    vault(&home, &["rotate"]);
+    vault(&home, &["rewrap"]);
+    let (code, refused) = vault(&home, &["disable", "1"]);
+    assert_ne!(code, Some(0), "{refused}");
+    assert_eq!(refused["code"], "forbidden");
+}
+
+#[test]
+fn a_role_without_the_right_is_told_so() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = created(&home, &provider, "SVM");
+    let storage = home.path().join("storage.toml");
+    std::fs::write(&storage, "role = \"opener\"").unwrap();
+    let file = storage.to_str().unwrap();
+    let (code, refused) = vault(&home, &["rewrap", "--storage", file]);
+    assert_eq!(
+        (code, refused["code"].as_str()),
+        (Some(3), Some("forbidden"))
+    );
+    std::fs::write(&storage, "role = \"rewrapper\"").unwrap();
+    let args = ["wallet", "sign-message", &address, "x", "--storage", file];
+    let output = home.against(&provider, &args).output().unwrap();
+    assert!(!output.status.success());
+    let refused: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(refused["code"], "cannot_open");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_named() {
+    let home = Home::initialised();
+    let storage = home.path().join("storage.toml");
+    for (text, said) in [
+        ("[kms]\nkind = \"abacus\"", "abacus"),
+        ("[dek_cache]\nmax_age_s = 9999", "300000"),
+        ("colour = 1", "colour"),
+    ] {
+        std::fs::write(&storage, text).unwrap();
+        let (code, refused) = vault(&home, &["status", "--storage", storage.to_str().unwrap()]);
+        assert_eq!(
+            (code, refused["code"].as_str()),
+            (Some(3), Some("configuration"))
+        );
+        assert!(
+            refused["error"].as_str().unwrap().contains(said),
+            "{refused}"
+        );
+    }
+}
