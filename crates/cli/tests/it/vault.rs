@@ -20,7 +20,7 @@ fn vault(home: &Home, args: &[&str]) -> (Option<i32>, Value) {
 
 fn created(home: &Home, provider: &Provider, chain: &str) -> String {
     let made = home.json(provider, &["wallet", "create", "--chain", chain]);
-    made["address"].as_str().unwrap().to_owned()
+    made["account_address"].as_str().unwrap().to_owned()
 }
 
 #[test]
