@@ -16,3 +16,10 @@ pub(crate) use self::refusal::Refusal;
 
 /// How long a call may take unless the configuration says otherwise.
 pub(crate) const DEFAULT_DEADLINE_MS: u64 = 10_000;
+
+/// Whether `text` can be one part of a resource name as it stands in a URL: 1 to 63 of `a-z`,
+/// `A-Z`, `0-9`, `-`, `_`, `.` and `:`, and not a step up.
+pub(crate) fn is_segment(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    (1..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('.')
+}

@@ -1,22 +1,19 @@
 //! Names of keys and versions.
 
 use crate::Error;
+use crate::net::gcp::is_segment;
 
 /// Refuses what is not `projects/…/locations/…/keyRings/…/cryptoKeys/…`. What passes can stand in a
 /// URL and in a record as it is.
 pub(super) fn check(key: &str) -> Result<(), Error> {
     const COLLECTIONS: [&str; 4] = ["projects", "locations", "keyRings", "cryptoKeys"];
     let parts: Vec<&str> = key.split('/').collect();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-    let is_id = |id: &str| {
-        (1..=63).contains(&id.len()) && id.bytes().all(allowed) && !id.starts_with('.')
-    };
     let fits = parts.len() == 8
         && parts
             .chunks_exact(2)
             .zip(COLLECTIONS)
             .all(|(pair, collection)| {
-                matches!(pair, [name, id] if *name == collection && is_id(id))
+                matches!(pair, [name, id] if *name == collection && is_segment(id))
             });
     if fits {
         return Ok(());
@@ -57,7 +54,10 @@ mod tests {
 
     #[test]
     fn name_rejects_what_is_no_key() {
-        for key in [KEY, "projects/example.com:p-1/locations/europe-west1/keyRings/R_1/cryptoKeys/k"] {
+        for key in [
+            KEY,
+            "projects/example.com:p-1/locations/europe-west1/keyRings/R_1/cryptoKeys/k",
+        ] {
             assert!(check(key).is_ok(), "{key}");
         }
         for key in [
@@ -78,7 +78,11 @@ mod tests {
     fn name_rejects_versions_of_other_keys_and_other_spellings() {
         assert_eq!(version_in(KEY, &of_version(KEY, "12")), Some("12"));
         for version in ["", "0", "01", "+1", "-1", "1 ", "99999999999999999999999"] {
-            assert_eq!(version_in(KEY, &of_version(KEY, version)), None, "{version:?}");
+            assert_eq!(
+                version_in(KEY, &of_version(KEY, version)),
+                None,
+                "{version:?}"
+            );
         }
         assert_eq!(version_in(KEY, &of_version(&format!("{KEY}2"), "1")), None);
         assert_eq!(version_in(KEY, KEY), None);

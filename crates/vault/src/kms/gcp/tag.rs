@@ -56,9 +56,12 @@ mod tests {
         let other = Dek::from_slice(&[8; 32]).unwrap();
         assert!(fits(&tag, &dek, "u", "1", b"c").unwrap());
         assert!(!fits(&tag, &other, "u", "1", b"c").unwrap());
-        for (uri, version, ciphertext) in
-            [("v", "1", b"c"), ("u", "2", b"c"), ("u1", "", b"c"), ("u", "1", b"d")]
-        {
+        for (uri, version, ciphertext) in [
+            ("v", "1", b"c"),
+            ("u", "2", b"c"),
+            ("u1", "", b"c"),
+            ("u", "1", b"d"),
+        ] {
             assert!(!fits(&tag, &dek, uri, version, ciphertext).unwrap());
         }
     }

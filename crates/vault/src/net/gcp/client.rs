@@ -16,8 +16,9 @@ use super::{GcpCredentials, Refusal};
 use crate::Error;
 use crate::net::{TlsConfig, endpoint, http_client};
 
-/// The longest reply that is read, in bytes; the longest secret is 64 KiB, a page of names less.
-const MAX_REPLY: usize = 1 << 20;
+/// The longest reply that is read, in bytes. The longest secret is 88 KB in base64, a page of 500
+/// secrets about half a megabyte; people can write more beside theirs.
+const MAX_REPLY: usize = 4 << 20;
 
 /// Room for a request with a data key, so that building it leaves no copy behind.
 const REQUEST_CAPACITY: usize = 1024;
@@ -59,11 +60,6 @@ impl RestClient {
             peer: place.peer,
             deadline,
         })
-    }
-
-    /// The API's name, for errors.
-    pub(crate) const fn peer(&self) -> &'static str {
-        self.peer
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(
@@ -179,7 +175,10 @@ impl RestClient {
 
     /// A success that does not say what was asked for: nothing is known about the resource.
     pub(crate) fn misunderstood(&self) -> Error {
-        Error::temporary(format!("{}: its reply is not what was asked for", self.peer))
+        Error::temporary(format!(
+            "{}: its reply is not what was asked for",
+            self.peer
+        ))
     }
 }
 

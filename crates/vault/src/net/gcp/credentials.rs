@@ -68,7 +68,14 @@ fn from_file(path: &Path) -> Result<Result<Credentials, BuildError>, Error> {
             mode & 0o777
         ))),
         Some("service_account") => Ok(service_account::Builder::new(json).build()),
-        Some("external_account") => Ok(external_account::Builder::new(json).build()),
+        Some("external_account") => {
+            for member in ["token_url", "service_account_impersonation_url"] {
+                if let Some(url) = json.get(member).and_then(serde_json::Value::as_str) {
+                    endpoint::parse_http(url)?;
+                }
+            }
+            Ok(external_account::Builder::new(json).build())
+        }
         Some("impersonated_service_account") => Ok(impersonated::Builder::new(json).build()),
         _ => Err(fail(
             &"neither a service account's key nor workload identity federation nor impersonation",
