@@ -6,9 +6,9 @@
 //!
 //! Google's ciphertext is opaque and its answer does not tell which version opened it. So a wrap is
 //! `tag 16 ‖ ciphertext`, where the tag is derived from the data key itself and covers the KEK's
-//! name, the version and the ciphertext: a record cannot be made to name another version than the
-//! one that wrapped it, and no other ciphertext is taken, however Google reads it. Checking it costs
-//! no call. The tag tells nothing about the data key.
+//! name, the version and the ciphertext: no record can name another version than the one that
+//! wrapped it, and no other ciphertext is taken, however Google reads it. Checking it costs no
+//! call, and the tag tells nothing about the data key.
 
 mod manage;
 mod messages;

@@ -139,10 +139,10 @@ mod tests {
             (404, "", false),
         ] {
             let found = google(status, code);
-            assert!(
-                matches!(&found, Refusal::Failed(Error::Backend { temporary: is, .. }) if *is == temporary),
-                "{status} {code}: {found:?}"
-            );
+            let Refusal::Failed(Error::Backend { temporary: is, .. }) = &found else {
+                panic!("{status} {code}: {found:?}");
+            };
+            assert_eq!(*is, temporary, "{status} {code}");
         }
     }
 
@@ -165,9 +165,10 @@ mod tests {
 
     #[test]
     fn a_failed_checksum_is_no_damage() {
-        let body = "{\"error\":{\"status\":\"INVALID_ARGUMENT\",\"message\":\"The checksum in field \
-             ciphertext_crc32c did not match the data in field ciphertext.\"}}";
-        let found = refusal(400, body);
+        let message = "The checksum in field ciphertext_crc32c did not match the data.";
+        let body =
+            format!("{{\"error\":{{\"status\":\"INVALID_ARGUMENT\",\"message\":\"{message}\"}}}}");
+        let found = refusal(400, &body);
         assert!(
             matches!(&found, Refusal::Failed(error) if error.is_transient()),
             "{found:?}"

@@ -1,9 +1,13 @@
 //! The same suites against drongo, an emulator by other people.
+//!
+//! Beyond the suites it is no judge: it has no versions of keys, takes a wrong checksum and sends
+//! none with a secret. Those cases (`kms.rs`, `manage.rs`, `secrets.rs`) run on the stand-in only.
 
 use std::sync::OnceLock;
 
 use halfkey_testkit::servers::drongo::Drongo;
 use halfkey_testkit::tools::real_part;
+use halfkey_vault::ManageKey as _;
 use halfkey_vault::conformance::kms::{self, KeyProvider};
 use halfkey_vault::kms::gcp::GcpKek;
 use halfkey_vault::net::gcp::ENVIRONMENT_LABEL;
@@ -68,6 +72,12 @@ async fn run(case: &str, kek: &dyn KeyProvider) {
         "a_damaged_wrap_is_refused" => kms::a_damaged_wrap_is_refused(kek).await,
         other => panic!("{other} is not in the table"),
     }
+}
+
+#[tokio::test]
+async fn it_has_no_versions_to_look_after() {
+    let (kek, ()) = make_kek().await;
+    assert!(kek.info().await.is_err() && kek.rotate().await.is_err());
 }
 
 #[tokio::test]
