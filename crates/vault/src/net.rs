@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "_http", feature = "postgres", feature = "redis"))]
 pub mod endpoint;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 #[cfg(feature = "_http")]
 pub mod http_client;
 mod secret_source;
