@@ -7,8 +7,9 @@ mod sentinel;
 pub use self::cluster::RedisCluster;
 pub use self::sentinel::RedisSentinel;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -116,15 +117,33 @@ impl Redis {
         self.dir.path().join("redis.log")
     }
 
-    /// Runs one command as the `default` user; what `redis-cli` prints, as it is.
-    pub fn cli(&self, arguments: &[&str]) -> Vec<u8> {
+    fn cli_command(&self) -> Command {
         let mut command = Command::new("redis-cli");
         command.args(["-p", &self.port.to_string(), "-a", PASSWORD]);
         command.arg("--no-auth-warning");
         if let Some(ca) = &self.ca {
             command.arg("--tls").arg("--cacert").arg(ca.ca_file());
         }
-        let output = command.args(arguments).output().unwrap();
+        command
+    }
+
+    /// Runs these commands on one connection as the `default` user; their replies.
+    pub fn must_cli_lines(&self, lines: &[&str]) -> String {
+        let mut command = self.cli_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut cli = command.spawn().unwrap();
+        let mut stdin = cli.stdin.take().unwrap();
+        stdin.write_all(lines.join("\n").as_bytes()).unwrap();
+        drop(stdin);
+        let output = cli.wait_with_output().unwrap();
+        assert!(output.status.success(), "redis-cli: {lines:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim_end().to_owned()
+    }
+
+    /// Runs one command as the `default` user; what `redis-cli` prints, as it is.
+    pub fn cli(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.cli_command().args(arguments).output().unwrap();
         assert!(output.status.success(), "redis-cli {arguments:?}");
         output.stdout
     }

@@ -53,7 +53,8 @@ impl RedisCluster {
         &self.nodes
     }
 
-    /// Kills the master of the slot that `key` is in, and waits until a replica took its place.
+    /// Kills the master of the slot that `key` is in, once its replica has all that was written,
+    /// and waits until the replica took its place.
     pub fn kill_owner_of(&mut self, key: &str) {
         // A node that does not own the slot says who does, also when the key is absent.
         let owner = self
@@ -64,6 +65,9 @@ impl RedisCluster {
                 !reply.starts_with("MOVED")
             })
             .unwrap();
+        let mark = format!("SET {key}:replicated 1");
+        let replies = self.nodes[owner].must_cli_lines(&[&mark, "WAIT 1 0"]);
+        assert_eq!(replies, "OK\n1");
         self.nodes[owner].kill();
         log::wait_for(&self.logs(), "Failover election won", 1);
     }
