@@ -43,30 +43,32 @@ impl Redis {
 
     /// A synced server that speaks TLS only, of this version (`TLSv1.3` or `TLSv1.2`).
     pub fn start_tls(version: &str) -> Self {
-        let (port, dir, ca) = (free_port(), folder(), TestCa::new());
-        let mut config = base_config(dir.path());
-        config.push_str(&SYNCED.join("\n"));
-        config.push_str(&format!(
-            "\nport 0\ntls-port {port}\ntls-auth-clients no\ntls-protocols \"{version}\"\n\
-             tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n",
+        let ca = TestCa::new();
+        let port = free_port();
+        let tls = format!(
+            "port 0\ntls-port {port}\ntls-auth-clients no\ntls-protocols \"{version}\"\n\
+             tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}",
             ca.certificate_file().display(),
             ca.key_file().display(),
             ca.ca_file().display()
-        ));
-        Self {
-            process: spawn(dir.path(), &config),
-            port,
-            ca: Some(ca),
-            dir,
-        }
+        );
+        let mut server = Self::listening(port, &tls, SYNCED);
+        server.ca = Some(ca);
+        server
     }
 
     fn at(port: u16, lines: &[&str]) -> Self {
+        Self::listening(port, &format!("port {port}"), lines)
+    }
+
+    fn listening(port: u16, listener: &str, lines: &[&str]) -> Self {
         let dir = folder();
-        let mut config = base_config(dir.path());
-        config.push_str(&format!("port {port}\n"));
-        config.push_str(&lines.join("\n"));
-        config.push('\n');
+        let config = format!(
+            "bind 127.0.0.1\ndaemonize no\ndir {}\nrequirepass {PASSWORD}\n\
+             masterauth {PASSWORD}\n{listener}\n{}\n",
+            dir.path().display(),
+            lines.join("\n")
+        );
         Self {
             process: spawn(dir.path(), &config),
             port,
@@ -174,13 +176,6 @@ fn folder() -> TempDir {
     } else {
         tempfile::tempdir().unwrap()
     }
-}
-
-fn base_config(dir: &Path) -> String {
-    format!(
-        "bind 127.0.0.1\ndaemonize no\ndir {}\nrequirepass {PASSWORD}\nmasterauth {PASSWORD}\n",
-        dir.display()
-    )
 }
 
 /// Writes `redis.conf` and starts the server. Its output goes to `redis.log` as well, so that a

@@ -72,7 +72,7 @@ mod tests {
     fn map(reply: &str) -> Error {
         let reply = format!("-{reply}\r\n");
         let error = ::redis::parse_redis_value(reply.as_bytes())
-            .and_then(|value| value.extract_error())
+            .and_then(::redis::Value::extract_error)
             .unwrap_err();
         from_redis(&Address::parse("localhost:1").unwrap(), &error)
     }

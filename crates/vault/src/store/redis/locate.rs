@@ -98,9 +98,8 @@ impl Locator {
         probe.arg(&self.probe);
         let mut link = self.servers.dial(seed).await?;
         for _ in 0..MAX_REDIRECTIONS {
-            let error = match link.ask::<::redis::Value>(&probe).await {
-                Ok(_) => return Ok(link),
-                Err(error) => error,
+            let Err(error) = link.ask::<::redis::Value>(&probe).await else {
+                return Ok(link);
             };
             let Some((owner, _)) = error.redirect_node() else {
                 return Err(from_redis(&link.address, &error));

@@ -101,7 +101,9 @@ async fn a_full_server_says_so() {
     let rev = records.put(&name("a"), b"1", Expect::Absent).await.unwrap();
     server.must_cli(&["CONFIG", "SET", "maxmemory", "1mb"]);
     for at in ["a", "b"] {
-        let error = records.put(&name(at), &[7; 1_000_000], Expect::Any).await;
+        let error = records
+            .put(&name(at), &vec![7; 1_000_000], Expect::Any)
+            .await;
         assert!(matches!(error, Err(Error::Full(_))), "{error:?}");
     }
     let found = records.get(&name("a")).await.unwrap().unwrap();

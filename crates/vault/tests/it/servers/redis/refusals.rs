@@ -2,8 +2,12 @@
 
 use halfkey_testkit::servers::redis::{PASSWORD, Redis, SYNCED};
 use halfkey_testkit::tools;
-use halfkey_vault::store::redis::{Durability, RedisConfig, RedisProperties, RedisRecords};
+use halfkey_vault::store::redis::{
+    Durability, RedisConfig, RedisProperties, RedisRecords, Topology,
+};
 use halfkey_vault::{Error, Expect, GetRecord as _, PropertiesStore as _, PutRecord as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::{must_open, secret_file, shared, single};
 use crate::support::{environment, name};
@@ -210,4 +214,24 @@ async fn records_with_a_time_to_live_are_refused() {
     config.ttl_s = Some(60);
     let error = refusal(&config).await;
     assert!(matches!(error, Error::Config(_)), "{error:?}");
+}
+
+/// A node that sends the client to another machine, where it may not go without TLS.
+#[tokio::test]
+async fn a_redirection_off_this_machine_is_refused() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let node = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for reply in ["+OK\r\n", "-MOVED 1 203.0.113.1:6379\r\n"] {
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+    });
+    let mut config = super::config(Topology::Cluster(vec![address]));
+    config.allow_async_replication = true;
+    let error = refusal(&config).await;
+    assert!(matches!(error, Error::Insecure(_)), "{error:?}");
+    node.await.unwrap();
 }

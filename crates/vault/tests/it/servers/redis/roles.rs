@@ -1,8 +1,10 @@
 //! The roles of the guide, as ACL users of a real server.
 
-use halfkey_vault::store::redis::{RedisConfig, RedisRecords};
+use halfkey_core::WalletProperties;
+use halfkey_vault::store::redis::{RedisConfig, RedisProperties, RedisRecords};
 use halfkey_vault::{
-    DestroyRecord as _, Error, Expect, GetRecord as _, ListRecords as _, PutRecord as _,
+    DestroyRecord as _, Error, Expect, GetRecord as _, ListRecords as _, PropertiesStore as _,
+    PutRecord as _,
 };
 
 use super::{must_open, secret_file, shared, single};
@@ -55,7 +57,7 @@ async fn a_writer_cannot_read() {
     must_be_denied(records.list("", None, 9).await, "list");
     must_be_denied(records.destroy(&at, Expect::Any).await, "destroy");
     // By scripts of its own neither.
-    let login = format!("{}", config.username.as_deref().unwrap());
+    let login = config.username.clone().unwrap();
     let value = format!("{{{}:records}}:value:a", base.prefix);
     let rev = format!("{{{}:records}}:rev:a", base.prefix);
     for script in [
@@ -131,4 +133,30 @@ async fn a_keeper_reads_and_writes_but_destroys_nothing() {
     assert_eq!(records.get(&at).await.unwrap().unwrap().rev, rev);
     assert_eq!(records.list("", None, 9).await.unwrap().names, [name("a")]);
     must_be_denied(records.destroy(&at, Expect::Any).await, "destroy");
+}
+
+/// Everything in the cache tier, nothing in the vault tier.
+#[tokio::test]
+async fn a_cache_user_has_the_properties_only() {
+    let base = single(shared());
+    must_open(&base).await;
+    let config = user("halfkey-cache", &base);
+    let store = RedisProperties::open(&config, &environment()).await;
+    let store = store.unwrap();
+    let entry = WalletProperties::new("EVM", "w", "0xab");
+    store.put("a", &entry, Expect::Absent).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap().value, entry);
+    assert_eq!(store.addresses(None, 9).await.unwrap(), ["a"]);
+    store.delete("a").await.unwrap();
+    must_be_denied(
+        RedisRecords::open(
+            &RedisConfig {
+                read_only: true,
+                ..config
+            },
+            &environment(),
+        )
+        .await,
+        "the records",
+    );
 }
