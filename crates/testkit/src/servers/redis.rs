@@ -168,7 +168,7 @@ impl Redis {
     }
 }
 
-/// In memory where there is such a place: what is tested survives a killed process, not a lost disk.
+/// In memory where there is such a place: what is tested is a killed process, not a lost disk.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {

@@ -171,8 +171,24 @@ mod tests {
         toml::from_str(text).unwrap()
     }
 
+    /// The tables of the guide, as they are pasted.
     #[test]
     fn what_the_guide_shows_can_be_read() {
+        let guide = include_str!("../../../../../docs/guides/storage/redis.md");
+        let (_, block) = guide.split_once("```toml\n").unwrap();
+        let (block, _) = block.split_once("```").unwrap();
+        let file: toml::Table = toml::from_str(block).unwrap();
+        for tier in ["cache", "records"] {
+            let mut table = file[tier].as_table().unwrap().clone();
+            assert_eq!(table.remove("kind").unwrap().as_str(), Some("redis"));
+            let config: RedisConfig = toml::Value::Table(table).try_into().unwrap();
+            config.check().unwrap();
+            config.addresses().unwrap();
+        }
+    }
+
+    #[test]
+    fn every_topology_can_be_read() {
         let single = parse(r#"topology = { single = "127.0.0.1:6379" }"#);
         single.check().unwrap();
         assert_eq!(single.addresses().unwrap().len(), 1);

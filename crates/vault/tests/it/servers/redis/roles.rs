@@ -15,12 +15,14 @@ const GUIDE: &str = include_str!("../../../../../../docs/guides/storage/redis.md
 
 /// The rules of a role's user, from the guide, for the prefix of this case.
 fn rules(role: &str, prefix: &str) -> Vec<String> {
-    let start = format!("user {role} on #");
-    let line = GUIDE.lines().find(|line| line.starts_with(&start));
-    let line = line.unwrap_or_else(|| panic!("the guide has no {role}"));
-    let line = line.replace("{halfkey:", &format!("{{{prefix}:"));
-    // After the name, `on` and the password's hash.
-    line.split(' ').skip(4).map(str::to_owned).collect()
+    let start = format!("redis-cli ACL SETUSER {role} on \"#$HASH\" ");
+    let found = GUIDE.split_once(&start);
+    let (_, rules) = found.unwrap_or_else(|| panic!("the guide has no {role}"));
+    // One command: its lines but the last end with a backslash.
+    let rules = rules.replace("\\\n", " ");
+    let rules = rules.lines().next().unwrap().replace('\'', "");
+    let rules = rules.replace("{halfkey:", &format!("{{{prefix}:"));
+    rules.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The configuration of a user with that role.
