@@ -6,12 +6,15 @@ CREATE TABLE IF NOT EXISTS {p}environment_marks (
     environment text NOT NULL
 );
 
--- Sealed records and plain rows. A destroyed record keeps its name and revision (bytes NULL), so
--- that a revision is never used twice for one name. Names compare byte by byte.
+-- Sealed records and plain rows. A destroyed record keeps its name and revision, so that a revision
+-- is never used twice for one name. Names compare byte by byte. `present` says whether there are
+-- bytes, to roles that must not read them.
 CREATE TABLE IF NOT EXISTS {p}records (
-    name  text COLLATE "C" PRIMARY KEY,
-    rev   bigint NOT NULL CHECK (rev > 0),
-    bytes bytea
+    name    text COLLATE "C" PRIMARY KEY,
+    rev     bigint NOT NULL CHECK (rev > 0),
+    present boolean NOT NULL,
+    bytes   bytea,
+    CHECK (present = (bytes IS NOT NULL))
 );
 
 -- Ciphertext does not compress.

@@ -1,5 +1,5 @@
 //! The statements, with the tables' prefix put in once. The prefix is checked; everything else is
-//! bound.
+//! bound. No write reads `bytes`, so a role may write that must not read.
 
 use std::sync::Arc;
 
@@ -42,29 +42,29 @@ statements! {
     write_mark: "INSERT INTO {p}environment_marks (id, environment) VALUES (1, $1)
                  ON CONFLICT (id) DO NOTHING";
     /// Name, bytes.
-    put_absent: "INSERT INTO {p}records (name, rev, bytes) VALUES ($1, 1, $2)
+    put_absent: "INSERT INTO {p}records (name, rev, present, bytes) VALUES ($1, 1, true, $2)
                  ON CONFLICT (name) DO UPDATE
-                 SET rev = {p}records.rev + 1, bytes = excluded.bytes
-                 WHERE {p}records.bytes IS NULL RETURNING rev";
+                 SET rev = {p}records.rev + 1, present = true, bytes = $2
+                 WHERE NOT {p}records.present RETURNING rev";
     /// Name, bytes.
-    put_any: "INSERT INTO {p}records (name, rev, bytes) VALUES ($1, 1, $2)
+    put_any: "INSERT INTO {p}records (name, rev, present, bytes) VALUES ($1, 1, true, $2)
               ON CONFLICT (name) DO UPDATE
-              SET rev = {p}records.rev + 1, bytes = excluded.bytes RETURNING rev";
+              SET rev = {p}records.rev + 1, present = true, bytes = $2 RETURNING rev";
     /// Name, bytes, revision.
     put_rev: "UPDATE {p}records SET rev = rev + 1, bytes = $2
-              WHERE name = $1 AND rev = $3 AND bytes IS NOT NULL RETURNING rev";
+              WHERE name = $1 AND rev = $3 AND present RETURNING rev";
     /// Name.
-    get: "SELECT rev, bytes FROM {p}records WHERE name = $1 AND bytes IS NOT NULL";
+    get: "SELECT rev, bytes FROM {p}records WHERE name = $1 AND present";
     /// Prefix, after, limit. `starts_with` has no patterns.
     list: "SELECT name FROM {p}records
-           WHERE name >= $1 AND starts_with(name, $1) AND name > $2 AND bytes IS NOT NULL
+           WHERE name >= $1 AND starts_with(name, $1) AND name > $2 AND present
            ORDER BY name LIMIT $3";
     /// Name.
-    destroy_any: "UPDATE {p}records SET rev = rev + 1, bytes = NULL
-                  WHERE name = $1 AND bytes IS NOT NULL";
+    destroy_any: "UPDATE {p}records SET rev = rev + 1, present = false, bytes = NULL
+                  WHERE name = $1 AND present";
     /// Name, revision.
-    destroy_rev: "UPDATE {p}records SET rev = rev + 1, bytes = NULL
-                  WHERE name = $1 AND rev = $2 AND bytes IS NOT NULL";
+    destroy_rev: "UPDATE {p}records SET rev = rev + 1, present = false, bytes = NULL
+                  WHERE name = $1 AND rev = $2 AND present";
     /// Address, JSON.
     properties_absent: "INSERT INTO {p}properties (address, rev, json) VALUES ($1, 1, $2)
                         ON CONFLICT (address) DO UPDATE
