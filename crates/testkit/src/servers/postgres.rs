@@ -184,13 +184,20 @@ fn tls_settings(tls: Tls, ca: &TestCa, dir: &Path) -> Vec<String> {
         return Vec::new();
     }
     // The server insists on owning its key.
-    for (from, name) in [(ca.certificate_file(), "tls.pem"), (ca.key_file(), "tls.key")] {
+    for (from, name) in [
+        (ca.certificate_file(), "tls.pem"),
+        (ca.key_file(), "tls.key"),
+    ] {
         let to = dir.join(name);
         std::fs::copy(from, &to).unwrap();
         must(Command::new("chmod").arg("600").arg(&to));
     }
     own(dir);
-    let version = if tls == Tls::V1_3 { "TLSv1.3" } else { "TLSv1.2" };
+    let version = if tls == Tls::V1_3 {
+        "TLSv1.3"
+    } else {
+        "TLSv1.2"
+    };
     vec![
         "ssl=on".to_owned(),
         format!("ssl_cert_file={}", dir.join("tls.pem").display()),
@@ -223,7 +230,11 @@ fn as_postgres(program: &Path) -> Command {
 
 fn own(dir: &Path) {
     if is_root() {
-        must(Command::new("chown").args(["-R", "postgres:postgres"]).arg(dir));
+        must(
+            Command::new("chown")
+                .args(["-R", "postgres:postgres"])
+                .arg(dir),
+        );
     }
 }
 
@@ -238,7 +249,10 @@ fn program(name: &str) -> PathBuf {
         .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
         .unwrap_or_default();
     versions.sort();
-    let found = versions.into_iter().rev().map(|dir| dir.join("bin").join(name));
+    let found = versions
+        .into_iter()
+        .rev()
+        .map(|dir| dir.join("bin").join(name));
     let mut found = found.filter(|path| path.exists());
     found.next().unwrap_or_else(|| {
         panic!("PostgreSQL's {name} is missing: run `cargo xtask test --install`")

@@ -54,7 +54,9 @@ impl Database {
         let (fsync, pages, commit) = self.within(shown.fetch_one(&self.pool)).await?;
         for (setting, value) in [("fsync", &fsync), ("full_page_writes", &pages)] {
             if value != "on" {
-                return Err(Error::NotDurable(format!("{PEER} runs with {setting} = {value}")));
+                return Err(Error::NotDurable(format!(
+                    "{PEER} runs with {setting} = {value}"
+                )));
             }
         }
         if commit == "off" {
@@ -87,10 +89,24 @@ async fn connect(config: &PostgresConfig) -> Result<PgPool, Error> {
     let options = options(config)?;
     let must_be_tls_1_3 = !config.is_local() && config.tls.min_tls == MinTls::V1_3;
     // What is asked of a server on this machine is asked where TLS was asked for.
-    let checks_tls = must_be_tls_1_3 || (asks_for_tls(config) && config.tls.min_tls == MinTls::V1_3);
+    let checks_tls =
+        must_be_tls_1_3 || (asks_for_tls(config) && config.tls.min_tls == MinTls::V1_3);
+    let deadline = config.deadline();
+    // The pool tries again when a connection does not pass; the first one says why it does not.
+    let first = tokio::time::timeout(deadline, async {
+        let mut first = options.connect().await?;
+        if checks_tls {
+            check_tls(&mut first).await?;
+        }
+        sqlx::Connection::close(first).await
+    });
+    match first.await {
+        Ok(first) => first.map_err(from_sqlx)?,
+        Err(_) => return Err(Error::Timeout(PEER.to_owned())),
+    }
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections.max(1))
-        .acquire_timeout(config.deadline())
+        .acquire_timeout(deadline)
         .idle_timeout(Duration::from_mins(5))
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
@@ -104,11 +120,7 @@ async fn connect(config: &PostgresConfig) -> Result<PgPool, Error> {
                     .map(drop)
             })
         });
-    let connected = tokio::time::timeout(config.deadline(), pool.connect_with(options)).await;
-    match connected {
-        Ok(connected) => connected.map_err(from_sqlx),
-        Err(_) => Err(Error::Timeout(PEER.to_owned())),
-    }
+    Ok(pool.connect_lazy_with(options))
 }
 
 /// Before anything of ours is sent. The library would also speak TLS 1.2.

@@ -16,12 +16,14 @@ pub(super) fn from_sqlx(error: sqlx::Error) -> Error {
                 "{PEER} offers no TLS, or its certificate is not trusted"
             )),
         },
+        // What rustls says of a certificate it does not trust.
+        sqlx::Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData => {
+            Error::Insecure(format!("{PEER}: its certificate is not trusted"))
+        }
         sqlx::Error::Io(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => {
-            Error::temporary(format!("{PEER}: the connection failed"))
-        }
+        | sqlx::Error::WorkerCrashed => Error::temporary(format!("{PEER}: the connection failed")),
         sqlx::Error::Configuration(_) => {
             Error::Config(format!("{PEER}: the connection options cannot be used"))
         }
@@ -40,7 +42,9 @@ fn from_state(state: &str) -> Error {
         "40001" | "40P01" | "55P03" | "55006" => Error::temporary(said("try again")),
         "57P01" | "57P02" | "57P03" | "57P05" => Error::temporary(said("it is restarting")),
         "25006" => Error::temporary(said("it is a read-only standby")),
-        "42P01" => Error::Config(said("the tables are not there; open them with migrate = true")),
+        "42P01" => Error::Config(said(
+            "the tables are not there; open them with migrate = true",
+        )),
         "3D000" => Error::Config(said("there is no such database")),
         _ if state.starts_with("28") => Error::Denied(said("it does not let this role in")),
         _ if state.starts_with("08") => Error::temporary(said("the connection failed")),

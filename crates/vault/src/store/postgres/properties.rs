@@ -18,10 +18,7 @@ impl PostgresProperties {
     ///
     /// # Errors
     /// As there.
-    pub async fn open(
-        config: &PostgresConfig,
-        environment: &EnvironmentId,
-    ) -> Result<Self, Error> {
+    pub async fn open(config: &PostgresConfig, environment: &EnvironmentId) -> Result<Self, Error> {
         Ok(Self {
             database: Database::open(config, environment).await?,
         })
@@ -36,9 +33,8 @@ impl PostgresProperties {
 #[async_trait]
 impl PropertiesStore for PostgresProperties {
     async fn get(&self, address: &str) -> Result<Option<Versioned<WalletProperties>>, Error> {
-        let query =
-            sqlx::query_as::<_, (i64, String)>(self.database.statements.properties_get())
-                .bind(address);
+        let query = sqlx::query_as::<_, (i64, String)>(self.database.statements.properties_get())
+            .bind(address);
         let row = query.fetch_optional(&self.database.pool);
         let row = self.database.within(row).await?;
         row.map(|(rev, json)| {

@@ -23,10 +23,7 @@ impl PostgresRecords {
     /// [`Error::Environment`] when the tables are another environment's, [`Error::NotDurable`],
     /// [`Error::Insecure`], [`Error::Denied`], [`Error::Config`], [`Error::Timeout`], or
     /// [`Error::Backend`].
-    pub async fn open(
-        config: &PostgresConfig,
-        environment: &EnvironmentId,
-    ) -> Result<Self, Error> {
+    pub async fn open(config: &PostgresConfig, environment: &EnvironmentId) -> Result<Self, Error> {
         Ok(Self {
             database: Database::open(config, environment).await?,
         })
@@ -66,8 +63,8 @@ impl PutRecord for PostgresRecords {
 #[async_trait]
 impl GetRecord for PostgresRecords {
     async fn get(&self, name: &RecordName) -> Result<Option<Versioned<Vec<u8>>>, Error> {
-        let query = sqlx::query_as::<_, (i64, Vec<u8>)>(self.database.statements.get())
-            .bind(name.as_str());
+        let query =
+            sqlx::query_as::<_, (i64, Vec<u8>)>(self.database.statements.get()).bind(name.as_str());
         let row = query.fetch_optional(&self.database.pool);
         let row = self.database.within(row).await?;
         row.map(|(rev, value)| {

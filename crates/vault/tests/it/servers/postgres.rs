@@ -40,14 +40,16 @@ fn config(server: &Postgres, database: &str) -> PostgresConfig {
 
 async fn records(server: &Postgres) -> PostgresRecords {
     let config = config(server, &server.database());
-    PostgresRecords::open(&config, &environment()).await.unwrap()
+    PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap()
 }
 
-mod records {
+mod suite {
     use super::*;
 
     async fn make() -> (PostgresRecords, ()) {
-        (super::records(server()).await, ())
+        (records(server()).await, ())
     }
     halfkey_vault::record_store_conformance!(make);
 }

@@ -28,7 +28,9 @@ async fn a_wrong_password_database_or_prefix_is_named() {
     let mut wrong = good.clone();
     let file = server().file("wrong", "canary-password");
     wrong.password = Some(halfkey_vault::net::SecretSource::File(file));
-    let refused = PostgresRecords::open(&wrong, &environment()).await.unwrap_err();
+    let refused = PostgresRecords::open(&wrong, &environment())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Error::Denied(_)), "{refused:?}");
     assert!(!format!("{refused:?} {refused}").contains("canary"));
 
@@ -41,7 +43,10 @@ async fn a_wrong_password_database_or_prefix_is_named() {
         let mut odd = good.clone();
         odd.table_prefix = prefix.to_owned();
         let refused = PostgresRecords::open(&odd, &environment()).await;
-        assert!(matches!(refused, Err(Error::Config(_))), "{prefix}: {refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Config(_))),
+            "{prefix}: {refused:?}"
+        );
     }
 }
 
@@ -58,7 +63,9 @@ async fn two_prefixes_are_two_stores() {
     let config = config(server(), &server().database());
     let mut other = config.clone();
     other.table_prefix = "other_".to_owned();
-    let one = PostgresRecords::open(&config, &environment()).await.unwrap();
+    let one = PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap();
     let two = PostgresRecords::open(&other, &environment()).await.unwrap();
     one.put(&name("a"), b"1", Expect::Absent).await.unwrap();
     assert!(two.get(&name("a")).await.unwrap().is_none());
@@ -95,7 +102,12 @@ async fn what_was_acknowledged_survives_a_kill() {
     let mut revs = Vec::new();
     for number in 0..50 {
         let at = name(&format!("a{number}"));
-        revs.push(store.put(&at, &[number; 100], Expect::Absent).await.unwrap());
+        revs.push(
+            store
+                .put(&at, &[number; 100], Expect::Absent)
+                .await
+                .unwrap(),
+        );
     }
     server.kill_and_restart();
     // The connections of before are dead; each says so once.
@@ -123,10 +135,14 @@ async fn a_frozen_server_costs_the_deadline() {
     tools::real_part("postgres");
     let server = Postgres::start(Tls::Off);
     let mut config = config(&server, "postgres");
-    let patient = PostgresRecords::open(&config, &environment()).await.unwrap();
+    let patient = PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap();
     patient.put(&name("a"), b"1", Expect::Absent).await.unwrap();
     config.deadline_ms = 500;
-    let store = PostgresRecords::open(&config, &environment()).await.unwrap();
+    let store = PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap();
     server.freeze("STOP");
     let frozen = store.get(&name("a")).await;
     assert!(matches!(frozen, Err(Error::Timeout(_))), "{frozen:?}");

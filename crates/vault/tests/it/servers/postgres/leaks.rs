@@ -26,7 +26,10 @@ async fn no_file_and_no_dump_holds_the_plaintext() {
     }
     let search = Canary::text("share", canary);
     let dump = server.dump("test0");
-    assert!(dump.contains("halfkey_records"), "the dump is of the right database");
+    assert!(
+        dump.contains("halfkey_records"),
+        "the dump is of the right database"
+    );
     search.must_be_absent("the dump", dump.as_bytes());
     search.must_be_absent("the files", &server.files());
 }

@@ -21,11 +21,16 @@ async fn open_as(database: &str, role: &str) -> PostgresRecords {
     config.user = role.to_owned();
     config.password = Some(SecretSource::File(server().file(role, "role-password")));
     config.migrate = false;
-    PostgresRecords::open(&config, &environment()).await.unwrap()
+    PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap()
 }
 
 fn must_be_denied<T: core::fmt::Debug>(result: Result<T, Error>, what: &str) {
-    assert!(matches!(result, Err(Error::Denied(_))), "{what}: {result:?}");
+    assert!(
+        matches!(result, Err(Error::Denied(_))),
+        "{what}: {result:?}"
+    );
 }
 
 #[tokio::test]
@@ -34,7 +39,10 @@ async fn each_role_may_do_its_own_and_nothing_else() {
     let owner = PostgresRecords::open(&config(server(), &database), &environment())
         .await
         .unwrap();
-    owner.put(&name("old"), b"sealed", Expect::Absent).await.unwrap();
+    owner
+        .put(&name("old"), b"sealed", Expect::Absent)
+        .await
+        .unwrap();
     server().sql(&database, &grants());
     for role in ["writer", "opener", "lister"] {
         let role = format!("ALTER ROLE halfkey_{role} LOGIN PASSWORD 'role-password'");
@@ -42,19 +50,34 @@ async fn each_role_may_do_its_own_and_nothing_else() {
     }
 
     let writer = open_as(&database, "halfkey_writer").await;
-    let rev = writer.put(&name("new"), b"1", Expect::Absent).await.unwrap();
-    writer.put(&name("new"), b"2", Expect::Rev(rev)).await.unwrap();
+    let rev = writer
+        .put(&name("new"), b"1", Expect::Absent)
+        .await
+        .unwrap();
+    writer
+        .put(&name("new"), b"2", Expect::Rev(rev))
+        .await
+        .unwrap();
     let listed = writer.list("", None, 10).await.unwrap();
     assert_eq!(listed.names, [name("new"), name("old")]);
     must_be_denied(writer.get(&name("old")).await, "a writer reads");
 
     let opener = open_as(&database, "halfkey_opener").await;
     assert_eq!(opener.get(&name("new")).await.unwrap().unwrap().value, b"2");
-    must_be_denied(opener.put(&name("x"), b"", Expect::Absent).await, "an opener writes");
-    must_be_denied(opener.destroy(&name("new"), Expect::Any).await, "an opener destroys");
+    must_be_denied(
+        opener.put(&name("x"), b"", Expect::Absent).await,
+        "an opener writes",
+    );
+    must_be_denied(
+        opener.destroy(&name("new"), Expect::Any).await,
+        "an opener destroys",
+    );
 
     let lister = open_as(&database, "halfkey_lister").await;
     lister.list("", None, 10).await.unwrap();
     must_be_denied(lister.get(&name("old")).await, "a lister reads");
-    must_be_denied(lister.put(&name("x"), b"", Expect::Absent).await, "a lister writes");
+    must_be_denied(
+        lister.put(&name("x"), b"", Expect::Absent).await,
+        "a lister writes",
+    );
 }

@@ -58,5 +58,7 @@ async fn a_unix_socket_needs_no_tls() {
     let server = super::server();
     let mut config = config(server, &server.database());
     config.socket = Some(server.dir().to_owned());
-    PostgresRecords::open(&config, &environment()).await.unwrap();
+    PostgresRecords::open(&config, &environment())
+        .await
+        .unwrap();
 }
