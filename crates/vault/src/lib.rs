@@ -105,4 +105,4 @@ pub use store::{
     DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,
     Rev, Versioned,
 };
-pub use vault::{Vault, VaultParts};
+pub use vault::{AuditPolicy, Vault, VaultParts};

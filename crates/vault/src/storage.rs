@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use halfkey_core::Clock;
 
-pub use self::config::{DekCacheConfig, RetryConfig, StorageConfig};
+pub use self::config::{AuditConfig, DekCacheConfig, OnFailure, RetryConfig, StorageConfig};
 pub use self::info::{BackendInfo, Tier};
 pub use self::role::Role;
 
@@ -59,6 +59,8 @@ pub struct Storage {
     pub backends: Vec<BackendInfo>,
     /// The role.
     pub role: Role,
+    /// What the configuration says, for reports.
+    pub config: StorageConfig,
     clock: Arc<dyn Clock>,
     /// Files to close.
     databases: Vec<Database>,

@@ -35,12 +35,14 @@ pub(crate) enum Vault {
     /// backups may still hold records under it.
     Disable {
         /// The version, as `vault status` shows it.
-        version: String,
+        #[arg(value_name = "VERSION")]
+        kek_version: String,
     },
     /// Bring a disabled KEK version back.
     Enable {
         /// The version.
-        version: String,
+        #[arg(value_name = "VERSION")]
+        kek_version: String,
     },
 }
 

@@ -31,8 +31,8 @@ pub(crate) async fn run(
         }
         Vault::Rewrap(options) => rewrap::run(&storage, &environment, options, output).await,
         Vault::Due { older_than } => due::run(&storage, older_than, output).await,
-        Vault::Disable { version } => version::disable(&storage, &version, output).await,
-        Vault::Enable { version } => version::enable(&storage, &version, output).await,
+        Vault::Disable { kek_version } => version::disable(&storage, &kek_version, output).await,
+        Vault::Enable { kek_version } => version::enable(&storage, &kek_version, output).await,
     };
     storage.close().await;
     done

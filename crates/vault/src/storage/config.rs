@@ -11,7 +11,7 @@ use super::cache::CacheConfig;
 use super::kms::KmsConfig;
 use super::records::RecordsConfig;
 use super::role::Role;
-use crate::{DekCache, DekCacheLimits, Error, RetryPolicy};
+use crate::{AuditPolicy, DekCache, DekCacheLimits, Error, RetryPolicy};
 
 /// The storage tiers, as `storage.toml` says.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,6 +24,8 @@ pub struct StorageConfig {
     pub(super) cache: CacheConfig,
     /// Data keys kept in memory; absent: none.
     pub dek_cache: Option<DekCacheConfig>,
+    /// What happens while the audit log takes no event.
+    pub audit: AuditConfig,
     /// Deadlines and retries.
     pub retry: RetryConfig,
     /// Whether `TWO_OF_THREE` insists on a vault of its own per customer party (custody rule 2).
@@ -60,6 +62,45 @@ impl DekCacheConfig {
             max_entries: self.max_entries,
         };
         Ok(Arc::new(DekCache::new(limits, clock)?))
+    }
+}
+
+/// `[audit]`: the log is `audit.sqlite` in the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// How long one event may take, in milliseconds.
+    pub deadline_ms: u64,
+    /// `refuse`, or `allow`: see [`AuditPolicy::goes_on_without`].
+    pub on_failure: OnFailure,
+}
+
+/// What is done while the audit log takes no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing is sealed or opened.
+    #[default]
+    Refuse,
+    /// It goes on, with a warning in the log.
+    Allow,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self {
+            deadline_ms: 5000,
+            on_failure: OnFailure::Refuse,
+        }
+    }
+}
+
+impl AuditConfig {
+    pub(super) fn policy(self) -> AuditPolicy {
+        AuditPolicy {
+            deadline: Duration::from_millis(self.deadline_ms),
+            goes_on_without: self.on_failure == OnFailure::Allow,
+        }
     }
 }
 

@@ -134,6 +134,7 @@ impl Opening<'_> {
             audit: Arc::<SqliteAudit>::clone(&audit),
             clock: Arc::clone(&self.clock),
         });
+        let vault = vault.with_audit_policy(self.config.audit.policy());
         let vault = match self.config.dek_cache {
             Some(limits) => vault.with_dek_cache(limits.make(Arc::clone(&self.clock))?),
             None => vault,
@@ -159,6 +160,7 @@ impl Opening<'_> {
             manage: kms.manage,
             backends,
             role,
+            config: self.config.clone(),
             clock: Arc::clone(&self.clock),
             databases,
         })
