@@ -1,7 +1,9 @@
 //! The command line.
 
+mod audit;
 mod vault;
 
+pub(crate) use self::audit::{Audit, Export, ExportFormat};
 pub(crate) use self::vault::{Rewrap, Vault};
 
 use std::net::SocketAddr;
@@ -245,19 +247,5 @@ pub(crate) enum Wallet {
         file: Option<PathBuf>,
         #[command(flatten)]
         provider: Provider,
-    },
-}
-
-/// `audit …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Audit {
-    /// Check the hash chains of both halves offline: finds any edit or removal.
-    Verify {
-        /// A position of the customer's log kept elsewhere; shows that nothing before it was cut.
-        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
-        anchor: Option<String>,
-        /// The same for the provider's log: the activity reference of a reply.
-        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
-        activity: Option<String>,
     },
 }

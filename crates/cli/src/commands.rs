@@ -25,6 +25,6 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => wallet::run(&data, passphrase, command, output).await,
         Command::Vault(command) => vault::run(&data, passphrase, command, output).await,
-        Command::Audit(command) => audit::run(&data, command, output).await,
+        Command::Audit(command) => audit::run(&data, passphrase, command, output).await,
     }
 }

@@ -71,6 +71,7 @@ pub mod fault;
 pub mod guard;
 pub mod kms;
 pub mod net;
+pub mod operator_key;
 mod private_file;
 pub mod record;
 pub mod record_name;

@@ -134,3 +134,47 @@ fn a_configuration_that_cannot_be_used_is_named() {
         );
     }
 }
+
+#[test]
+fn the_log_is_exported_and_held_against_a_signed_checkpoint() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    created(&home, &provider, "SVM");
+    let checkpoint = home.run(&["audit", "checkpoint"]);
+    must_succeed(&checkpoint);
+    let file = home.path().join("checkpoint.json");
+    std::fs::write(&file, &checkpoint.stdout).unwrap();
+    let signed: Value = serde_json::from_slice(&checkpoint.stdout).unwrap();
+    let (file, key) = (file.to_str().unwrap(), signed["public_key"].as_str().unwrap());
+    let verify = ["audit", "verify", "--checkpoint", file, "--checkpoint-key", key];
+    must_succeed(&home.run(&verify));
+    let other = "00".repeat(32);
+    let refused = home.run(&["audit", "verify", "--checkpoint", file, "--checkpoint-key", &other]);
+    assert_eq!(refused.status.code(), Some(7));
+
+    let lines = home.run(&["audit", "export"]);
+    must_succeed(&lines);
+    let text = String::from_utf8(lines.stdout).unwrap();
+    let entries: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(entries.iter().any(|entry| entry["action"] == "load" && entry["purpose"] == "proof"));
+
+    let socket = home.path().join("log");
+    let receiver = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    let to = format!("unix:{}", socket.display());
+    let sent = home
+        .command(&["audit", "export", "--format", "syslog", "--to", &to])
+        .spawn()
+        .unwrap();
+    let mut message = [0; 8192];
+    let length = receiver.recv(&mut message).unwrap();
+    assert!(message[..length].starts_with(b"<85>1 "));
+    drop(receiver);
+    drop(sent.wait_with_output());
+
+    std::fs::remove_file(home.path().join("customer/audit.sqlite")).unwrap();
+    let refused = home.run(&["audit", "export"]);
+    assert_eq!(refused.status.code(), Some(4));
+}

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use halfkey_core::EnvironmentId;
 use halfkey_vault::embedded::{PROBE, probe_context};
-use halfkey_vault::{BindCtx, Error as VaultError, RecordContexts, RecordName, Vault, WalletGuard};
+use halfkey_vault::{
+    BindCtx, Error as VaultError, RecordContexts, RecordName, Vault, WalletGuard, operator_key,
+};
 
 use super::pin::{pin_ctx, pin_name};
 use super::row::StateRow;
@@ -33,6 +35,9 @@ impl StoreContexts {
     async fn find(&self, name: &RecordName) -> Result<Option<BindCtx>> {
         if name.as_str() == PROBE {
             return Ok(Some(probe_context(&self.environment)));
+        }
+        if *name == operator_key::name(&self.environment)? {
+            return Ok(Some(operator_key::context(&self.environment)));
         }
         if *name == pin_name(&self.prefix, &self.environment)? {
             return Ok(Some(pin_ctx(&self.environment)));
