@@ -1,10 +1,14 @@
 //! The command line.
 
 mod audit;
+mod doctor;
+mod incident;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
-pub(crate) use self::vault::{Rewrap, Vault};
+pub(crate) use self::doctor::Doctor;
+pub(crate) use self::incident::Incident;
+pub(crate) use self::vault::{Rewrap, Vault, age};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -81,6 +85,16 @@ pub(crate) enum Command {
     /// The audit and activity chains.
     #[command(subcommand)]
     Audit(Audit),
+    /// Check this customer's set-up against the ten requirements of safe storage.
+    #[command(after_help = "Examples:
+  halfkey doctor
+  halfkey doctor --json | jq '.checks[] | select(.status != \"pass\")'
+
+Exit code 7 when a check fails. It writes, opens and shreds one probe record.")]
+    Doctor(Doctor),
+    /// What to do when key material may have been seen by others.
+    #[command(subcommand)]
+    Incident(Incident),
 }
 
 /// Options of `demo`.

@@ -2,6 +2,8 @@
 
 mod audit;
 mod demo;
+mod doctor;
+mod incident;
 mod init;
 mod serve;
 mod token;
@@ -25,6 +27,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => wallet::run(&data, passphrase, command, output).await,
         Command::Vault(command) => vault::run(&data, passphrase, command, output).await,
+        Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
+        Command::Incident(command) => incident::run(&data, passphrase, command, output).await,
         Command::Audit(command) => audit::run(&data, passphrase, command, output).await,
     }
 }

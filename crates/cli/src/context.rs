@@ -76,6 +76,16 @@ impl DataDir {
         named.unwrap_or_else(|| self.customer().join("storage.toml"))
     }
 
+    /// Where incident reports stand; made when absent, mode 0700.
+    pub(crate) fn incidents_dir(&self) -> Result<PathBuf, Failure> {
+        let dir = self.customer().join("incidents");
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)?;
+        Ok(dir)
+    }
+
     /// What `init` wrote.
     pub(crate) fn read_config(&self) -> Result<Option<CustomerConfig>, Failure> {
         let file = self.config_file();
@@ -131,7 +141,7 @@ pub(crate) fn read_token(file: &Path) -> Result<SecretString, Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let temporary = file.with_extension("new");
     if let Err(error) = std::fs::remove_file(&temporary)
         && error.kind() != std::io::ErrorKind::NotFound

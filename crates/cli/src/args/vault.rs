@@ -61,7 +61,7 @@ pub(crate) struct Rewrap {
 }
 
 /// A number and a unit: `d`, `h`, `m` or `s`.
-fn age(text: &str) -> Result<Duration, String> {
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let bad = || "an age is a number and d, h, m or s, such as 90d".to_owned();
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds: u64 = match unit {

@@ -1,8 +1,8 @@
 //! `halfkey vault …`: the KEK and the records under it. Needs no provider.
 
 mod due;
-mod rewrap;
-mod rotate;
+pub(super) mod rewrap;
+pub(super) mod rotate;
 mod status;
 mod version;
 
@@ -47,7 +47,7 @@ fn access(purpose: Purpose) -> Access {
 }
 
 /// Counts the records under each KEK version.
-async fn count(storage: &Storage) -> Result<Census, Failure> {
+pub(super) async fn count(storage: &Storage) -> Result<Census, Failure> {
     let (Some(list), Some(get)) = (storage.list(), storage.get()) else {
         return Err(Failure::input("this process may not read records"));
     };

@@ -145,11 +145,28 @@ fn the_log_is_exported_and_held_against_a_signed_checkpoint() {
     let file = home.path().join("checkpoint.json");
     std::fs::write(&file, &checkpoint.stdout).unwrap();
     let signed: Value = serde_json::from_slice(&checkpoint.stdout).unwrap();
-    let (file, key) = (file.to_str().unwrap(), signed["public_key"].as_str().unwrap());
-    let verify = ["audit", "verify", "--checkpoint", file, "--checkpoint-key", key];
+    let (file, key) = (
+        file.to_str().unwrap(),
+        signed["public_key"].as_str().unwrap(),
+    );
+    let verify = [
+        "audit",
+        "verify",
+        "--checkpoint",
+        file,
+        "--checkpoint-key",
+        key,
+    ];
     must_succeed(&home.run(&verify));
     let other = "00".repeat(32);
-    let refused = home.run(&["audit", "verify", "--checkpoint", file, "--checkpoint-key", &other]);
+    let refused = home.run(&[
+        "audit",
+        "verify",
+        "--checkpoint",
+        file,
+        "--checkpoint-key",
+        &other,
+    ]);
     assert_eq!(refused.status.code(), Some(7));
 
     let lines = home.run(&["audit", "export"]);
@@ -159,7 +176,11 @@ fn the_log_is_exported_and_held_against_a_signed_checkpoint() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(entries.iter().any(|entry| entry["action"] == "load" && entry["purpose"] == "proof"));
+    assert!(
+        entries
+            .iter()
+            .any(|entry| entry["action"] == "load" && entry["purpose"] == "proof")
+    );
 
     let socket = home.path().join("log");
     let receiver = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
@@ -177,4 +198,81 @@ fn the_log_is_exported_and_held_against_a_signed_checkpoint() {
     std::fs::remove_file(home.path().join("customer/audit.sqlite")).unwrap();
     let refused = home.run(&["audit", "export"]);
     assert_eq!(refused.status.code(), Some(4));
+}
+
+#[test]
+fn doctor_passes_on_a_fresh_set_up_and_names_what_fails() {
+    let home = Home::initialised();
+    let doctor = |args: &[&str]| {
+        let mut all = vec!["--json", "doctor"];
+        all.extend(args);
+        let output = home.run(&all);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), value)
+    };
+    let (code, healthy) = doctor(&[]);
+    assert_eq!(code, Some(0), "{healthy}");
+    let requirements: std::collections::BTreeSet<_> = healthy["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["requirement"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        requirements.into_iter().collect::<Vec<_>>(),
+        (1..=10).collect::<Vec<_>>()
+    );
+
+    let failing = |value: &Value| {
+        let checks = value["checks"].as_array().unwrap().iter();
+        let failed = checks.filter(|check| check["status"] == "fail");
+        failed
+            .map(|check| check["requirement"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (code, old) = doctor(&["--max-key-age", "0s"]);
+    assert_eq!((code, failing(&old)), (Some(7), vec![8]));
+    let storage = home.path().join("storage.toml");
+    std::fs::write(&storage, "[audit]\non_failure = \"allow\"").unwrap();
+    let (code, lax) = doctor(&["--storage", storage.to_str().unwrap()]);
+    assert_eq!((code, failing(&lax)), (Some(7), vec![5]));
+    let token = home.path().join("customer/token");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let (code, open) = doctor(&[]);
+    assert_eq!((code, failing(&open)), (Some(7), vec![4]));
+}
+
+#[test]
+fn an_incident_rotates_rewraps_and_leaves_a_signed_report() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = created(&home, &provider, "SVM");
+    let run = ["--json", "incident", "run", "--reason", "drill"];
+    let output = home.run(&run);
+    must_succeed(&output);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["done"], true);
+    let (_, status) = vault(&home, &["status"]);
+    assert_eq!(status["kek"]["versions"][0]["wraps"], 0);
+    home.json(
+        &provider,
+        &["wallet", "sign-message", &address, "after the incident"],
+    );
+
+    let file = value["file"].as_str().unwrap();
+    must_succeed(&home.run(&["incident", "verify", file]));
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replace("drill", "dr1ll")).unwrap();
+    let refused = home.run(&["incident", "verify", file]);
+    assert_eq!(refused.status.code(), Some(7));
+    // A keyring file cannot disable a single term: the step is reported, the others are done.
+    let run = [
+        "--json",
+        "incident",
+        "run",
+        "--reason",
+        "x",
+        "--disable-old",
+    ];
+    assert_eq!(home.run(&run).status.code(), Some(8));
 }

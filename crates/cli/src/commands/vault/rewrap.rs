@@ -17,7 +17,7 @@ use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 use crate::progress;
 
-pub(super) async fn run(
+pub(in crate::commands) async fn run(
     storage: &Storage,
     environment: &EnvironmentId,
     options: Rewrap,
@@ -38,7 +38,7 @@ pub(super) async fn run(
 }
 
 /// One walk over the store, with a progress bar.
-pub(super) async fn walk(
+pub(in crate::commands) async fn walk(
     storage: &Storage,
     environment: &EnvironmentId,
     options: Rewrap,
@@ -96,21 +96,21 @@ fn parts(
 }
 
 /// Set by SIGINT or SIGTERM: what is in flight is finished, then the walk ends.
-pub(super) struct Stop {
+pub(in crate::commands) struct Stop {
     flag: Arc<AtomicBool>,
     told: Arc<Notify>,
 }
 
 impl Stop {
     /// Until a signal came.
-    pub(super) async fn wait(&self) {
+    pub(in crate::commands) async fn wait(&self) {
         while !self.flag.load(Ordering::Acquire) {
             self.told.notified().await;
         }
     }
 }
 
-pub(super) fn stop_at_signal() -> Result<Stop, Failure> {
+pub(in crate::commands) fn stop_at_signal() -> Result<Stop, Failure> {
     let stop = Stop {
         flag: Arc::default(),
         told: Arc::default(),
@@ -129,7 +129,7 @@ pub(super) fn stop_at_signal() -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-fn describe(report: &RewrapReport) -> Value {
+pub(in crate::commands) fn describe(report: &RewrapReport) -> Value {
     let failed = report
         .failed
         .iter()

@@ -85,7 +85,7 @@ fn is_due(made: UnixMillis, now: UnixMillis, every: Duration) -> bool {
 }
 
 /// Rotates, with an audit event before it, and forgets cached data keys.
-async fn rotate(storage: &Storage) -> Result<String, Failure> {
+pub(in crate::commands) async fn rotate(storage: &Storage) -> Result<String, Failure> {
     note(storage, "rotate", "").await?;
     let version = storage.manage.rotate().await?;
     storage.vault.clear_dek_cache();
@@ -93,7 +93,11 @@ async fn rotate(storage: &Storage) -> Result<String, Failure> {
 }
 
 /// An operator's act on the KEK, before it is done.
-pub(super) async fn note(storage: &Storage, action: &str, detail: &str) -> Result<(), Error> {
+pub(in crate::commands) async fn note(
+    storage: &Storage,
+    action: &str,
+    detail: &str,
+) -> Result<(), Error> {
     let kek = storage.manage.info().await?;
     let access = access(Purpose::Operate);
     let event = AuditEvent {
