@@ -1,8 +1,8 @@
 //! Records in an S3-compatible bucket, with conditional writes (`If-None-Match`, `If-Match`).
 //!
 //! Each record is one object: a header with its revision, then its bytes. A write reads the object,
-//! and replaces exactly what it read: the ETag compares. A destroyed record leaves a tombstone of 13
-//! bytes with its last revision, so that revisions go on where they ended. `SPEC.md`, section 11,
+//! and replaces exactly what it read: its `ETag` compares. A destroyed record leaves a tombstone of
+//! 13 bytes with its last revision, so that revisions go on where they ended. `SPEC.md`, section 11,
 //! has the formats.
 
 mod client;

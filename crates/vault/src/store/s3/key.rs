@@ -130,7 +130,7 @@ mod tests {
             path(&key).unwrap();
             assert_eq!(keys.name_of(&key).as_ref(), Some(name));
             for cut in 0..name.as_str().len() {
-                let prefix = keys.records_from(&name.as_str()[..cut]);
+                let prefix = keys.records_from(name.as_str().get(..cut).unwrap());
                 assert!(key.starts_with(&prefix));
             }
             for other in &names {

@@ -7,7 +7,7 @@ use super::S3Records;
 use crate::{Error, ListRecords as _};
 
 const FIRST_LINE: &str = "halfkey-records-v1";
-/// An ETag that no object of ours has.
+/// An `ETag` that no object of ours has.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
 
 impl S3Records {

@@ -1,5 +1,8 @@
 //! Sealed records: what stands where, and what is refused.
 
+use std::sync::Arc;
+
+use halfkey_vault::store::memory::{MemoryRecords, MemorySecrets};
 use halfkey_vault::store::secret::SecretStore;
 use halfkey_vault::store::secret_manager::Layout;
 use halfkey_vault::{DestroyRecord, Error, Expect, GetRecord, ListRecords, PutRecord};
@@ -125,8 +128,8 @@ async fn records_of_both_layouts_are_read_whatever_is_configured() {
     let first = parts(Layout::SealedInSecret, 65_536).await;
     let second = open(
         Layout::DekInSecretManager,
-        first.secrets.clone(),
-        first.index.clone(),
+        Arc::<MemorySecrets>::clone(&first.secrets),
+        Arc::<MemoryRecords>::clone(&first.index),
     )
     .await;
     let record = sealed(300).await;
