@@ -2,8 +2,8 @@
 //!
 //! Each record is one object: a header with its revision, then its bytes. A write reads the object,
 //! and replaces exactly what it read: its `ETag` compares. A destroyed record leaves a tombstone of
-//! 13 bytes with its last revision, so that revisions go on where they ended. `SPEC.md`, section 11,
-//! has the formats.
+//! 13 bytes with a revision, so that revisions go on where they ended. `SPEC.md`, section 11, has
+//! the formats.
 
 mod client;
 mod error;

@@ -32,7 +32,7 @@ impl S3Records {
         if raw.is_version {
             tracing::warn!(
                 store = %self.uri,
-                "the bucket keeps old versions: what is overwritten or destroyed stays there, sealed"
+                "the bucket keeps old versions, sealed: what is overwritten or destroyed stays"
             );
         }
         if raw.bytes == text(environment) {
@@ -59,7 +59,7 @@ impl S3Records {
                 Ok(false) => {}
                 Ok(true) => {
                     return Err(Error::Config(format!(
-                        "{}: the server ignores {header}, so that writers would overwrite each other",
+                        "{}: the server ignores {header}: writers would overwrite each other",
                         self.uri
                     )));
                 }

@@ -55,7 +55,7 @@ impl SecretManagerRecords {
         }
         self.check_environment(&found, environment)?;
         Err(Error::Config(format!(
-            "the secrets at {} belong to another index; use a prefix of its own for each index, and \
+            "the secrets at {} belong to another index; use a prefix of its own for each, and \
              restore an index that was lost",
             self.secrets.uri()
         )))

@@ -8,27 +8,70 @@ mod records;
 mod script;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::OnceLock;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use halfkey_testkit::servers::moto::Moto;
+use halfkey_testkit::servers::{ServerProcess, free_port};
 use halfkey_testkit::tools;
 use halfkey_vault::net::{SecretSource, TlsConfig};
 use halfkey_vault::store::s3::{S3Config, S3Credentials, S3Records};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::support::environment;
 
 const BUCKET: &str = "halfkey-records";
 
-/// The one server of this binary, with one bucket.
+/// moto, one request at a time. By itself it lets two requests into one object at once, so that the
+/// conditions of two writes can both hold or one of them ends in an error; S3 does neither.
+const ONE_AT_A_TIME: &str = "
+import sys, threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+moto, lock = DomainDispatcherApplication(create_backend_app), threading.Lock()
+def one_at_a_time(environ, start_response):
+    with lock:
+        return list(moto(environ, start_response))
+run_simple('127.0.0.1', int(sys.argv[1]), one_at_a_time, threaded=True)
+";
+
+/// A server with one bucket.
+struct Moto {
+    port: u16,
+    _server: ServerProcess,
+}
+
+impl Moto {
+    async fn start() -> Self {
+        let started = tokio::task::spawn_blocking(Self::start_process);
+        let moto = started.await.unwrap();
+        make_bucket(&moto.endpoint(), BUCKET).await;
+        moto
+    }
+
+    fn start_process() -> Self {
+        let port = free_port();
+        let mut command = Command::new(tools::must_find("venvs/moto/bin/python"));
+        command
+            .args(["-c", ONE_AT_A_TIME, &port.to_string()])
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("PYTHONUNBUFFERED", "1");
+        Self {
+            port,
+            _server: ServerProcess::start(&command, "Running on"),
+        }
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+/// The one server of this binary.
 async fn moto() -> &'static Moto {
-    static SHARED: OnceLock<Moto> = OnceLock::new();
+    static SHARED: OnceCell<Moto> = OnceCell::const_new();
     tools::real_part("moto");
-    let started = tokio::task::spawn_blocking(|| SHARED.get_or_init(Moto::start));
-    let moto = started.await.unwrap();
-    make_bucket(&moto.endpoint(), BUCKET).await;
-    moto
+    SHARED.get_or_init(Moto::start).await
 }
 
 /// A client that is not ours, with a signature that moto does not check.

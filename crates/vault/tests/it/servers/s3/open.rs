@@ -8,7 +8,7 @@ use halfkey_vault::net::TlsConfig;
 use halfkey_vault::store::s3::{S3Config, S3Records};
 use halfkey_vault::{Error, Expect, GetRecord, PutRecord};
 
-use super::{BUCKET, config, fresh_prefix, make_bucket, moto, open, read_back, stranger};
+use super::{BUCKET, config, fresh_prefix, moto, open, read_back, stranger};
 use crate::support::{environment, name};
 
 async fn opened(config: &S3Config) -> Result<S3Records, Error> {
@@ -71,9 +71,8 @@ async fn open_rejects_a_bucket_that_is_not_there() {
 #[tokio::test]
 async fn open_rejects_credentials_that_are_not_known() {
     tools::real_part("moto");
-    let moto = tokio::task::spawn_blocking(Moto::start).await.unwrap();
+    let moto = super::Moto::start().await;
     let endpoint = moto.endpoint();
-    make_bucket(&endpoint, BUCKET).await;
     let (config, _dir) = config(&endpoint, "p");
     let store = opened(&config).await.unwrap();
     let client = stranger();
