@@ -83,11 +83,11 @@ impl SecretManagerRecords {
         let earlier = core::mem::take(&mut candidates.0);
         for id in orphans {
             let text = id.to_string();
-            // A clock that went back must not make anything older.
+            // Seen for the first time, it is new. A clock that went back makes nothing older.
             let first = earlier
                 .get(&text)
                 .map_or(now.0, |first| (*first).min(now.0));
-            if !earlier.contains_key(&text) || !is_over(first, grace, now) {
+            if !is_over(first, grace, now) {
                 report.waiting = report.waiting.saturating_add(1);
                 candidates.0.insert(text, first);
                 continue;

@@ -162,6 +162,26 @@ async fn a_conflict_with_our_own_first_try_is_a_success() {
     }
 }
 
+/// The secrets are listed first: a record that is made during a sweep is no orphan to it.
+#[tokio::test]
+async fn a_sweep_that_is_overtaken_takes_no_new_record_for_an_orphan() {
+    use halfkey_vault::store::secret_manager::{MIN_GRACE, OrphanCandidates};
+    let (first, theirs) = (sealed(20).await, sealed(20).await);
+    for call in 2..=5 {
+        let parts = parts(LAYOUTS[0], 65_536).await;
+        parts
+            .records
+            .put(&name("b"), &first, Expect::Absent)
+            .await
+            .unwrap();
+        let late = interrupted(&parts, call, theirs.clone()).await;
+        let mut seen = OrphanCandidates::default();
+        let now = halfkey_core::UnixMillis(0);
+        let report = late.sweep_orphans(&mut seen, MIN_GRACE, now).await.unwrap();
+        assert_eq!((report.listed, report.waiting), (1, 0), "{call}");
+    }
+}
+
 #[tokio::test]
 async fn of_two_writers_of_sealed_records_one_wins() {
     let parts = parts(LAYOUTS[0], 65_536).await;
