@@ -27,6 +27,7 @@ mod made;
 mod open;
 mod records;
 mod role;
+mod secrets;
 
 use std::sync::Arc;
 

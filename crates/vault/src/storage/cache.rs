@@ -7,9 +7,15 @@ use serde::Deserialize;
 use super::info::{BackendInfo, Tier};
 use super::open::Opening;
 use super::records::SqliteConfig;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use crate::Steady;
 use crate::embedded::PROPERTIES;
+#[cfg(feature = "postgres")]
+use crate::store::postgres::{PostgresConfig, PostgresProperties};
+#[cfg(feature = "redis")]
+use crate::store::redis::{RedisConfig, RedisProperties};
 use crate::store::sqlite::{Database, Options, SqliteProperties};
-use crate::{BoundedProperties, Error, PropertiesStore, Steady};
+use crate::{BoundedProperties, Error, PropertiesStore};
 
 /// Which properties store.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +25,12 @@ pub(super) enum CacheConfig {
     Sqlite(SqliteConfig),
     /// This process's memory.
     Memory(MemoryConfig),
+    /// A table.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresConfig),
+    /// Redis.
+    #[cfg(feature = "redis")]
+    Redis(RedisConfig),
 }
 
 impl Default for CacheConfig {
@@ -49,11 +61,8 @@ pub(super) struct Cache {
 
 impl Cache {
     /// A store elsewhere, under the deadlines and retries of the configuration.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "redis")),
-        expect(dead_code, reason = "no remote cache is built in")
-    )]
-    pub(super) fn steady<T: PropertiesStore + 'static>(
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    fn remote<T: PropertiesStore + 'static>(
         store: T,
         info: BackendInfo,
         opening: &Opening<'_>,
@@ -86,6 +95,20 @@ pub(super) async fn open(opening: &Opening<'_>) -> Result<Cache, Error> {
             info: info("memory", "this process".to_owned()),
             database: None,
         }),
+        #[cfg(feature = "postgres")]
+        CacheConfig::Postgres(config) => {
+            let store = PostgresProperties::open(config, opening.environment).await?;
+            let mut info = info("postgres", config.place());
+            info.min_tls = (!config.is_local()).then_some(config.tls.min_tls);
+            Ok(Cache::remote(store, info, opening))
+        }
+        #[cfg(feature = "redis")]
+        CacheConfig::Redis(config) => {
+            let store = RedisProperties::open(config, opening.environment).await?;
+            let mut info = info("redis", config.prefix.clone());
+            info.min_tls = config.tls.as_ref().map(|tls| tls.min_tls);
+            Ok(Cache::remote(store, info, opening))
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub struct StorageConfig {
     /// What this process is for.
     pub role: Role,
     pub(super) kms: KmsConfig,
+    #[serde(deserialize_with = "records")]
     pub(super) records: RecordsConfig,
     pub(super) cache: CacheConfig,
     /// Data keys kept in memory; absent: none.
@@ -30,6 +31,19 @@ pub struct StorageConfig {
     pub retry: RetryConfig,
     /// Whether `TWO_OF_THREE` insists on a vault of its own per customer party (custody rule 2).
     pub require_distinct_vaults: bool,
+}
+
+/// By its kind, so that an error is about the right form and not about neither.
+fn records<'de, D: serde::Deserializer<'de>>(from: D) -> Result<RecordsConfig, D::Error> {
+    let table = toml::Table::deserialize(from)?;
+    let value = toml::Value::Table(table.clone());
+    let is_manager = table.get("kind").and_then(toml::Value::as_str) == Some("secret-manager");
+    let config = if is_manager {
+        value.try_into().map(RecordsConfig::SecretManager)
+    } else {
+        value.try_into().map(RecordsConfig::Store)
+    };
+    config.map_err(serde::de::Error::custom)
 }
 
 /// `[dek_cache]`.
@@ -133,44 +147,53 @@ impl RetryConfig {
     }
 }
 
-/// The kinds of each section, and the cargo feature each needs (none: always there).
-const KINDS: [(&str, &str, Option<(&str, bool)>); 16] = [
-    ("kms", "aws-kms", Some(("aws", cfg!(feature = "aws")))),
-    (
-        "kms",
-        "azure-key-vault",
-        Some(("azure", cfg!(feature = "azure"))),
-    ),
-    ("kms", "gcp-kms", Some(("gcp", cfg!(feature = "gcp")))),
-    ("kms", "keyring", None),
-    ("kms", "pkcs11", Some(("pkcs11", cfg!(feature = "pkcs11")))),
-    (
-        "kms",
-        "transit",
-        Some(("openbao", cfg!(feature = "openbao"))),
-    ),
-    ("records", "files", None),
-    (
-        "records",
-        "kv",
-        Some(("openbao", cfg!(feature = "openbao"))),
-    ),
-    (
-        "records",
-        "postgres",
-        Some(("postgres", cfg!(feature = "postgres"))),
-    ),
-    ("records", "redis", Some(("redis", cfg!(feature = "redis")))),
-    ("records", "s3", Some(("s3", cfg!(feature = "s3")))),
-    ("records", "sqlite", None),
-    ("cache", "memory", None),
-    (
-        "cache",
-        "postgres",
-        Some(("postgres", cfg!(feature = "postgres"))),
-    ),
-    ("cache", "redis", Some(("redis", cfg!(feature = "redis")))),
-    ("cache", "sqlite", None),
+/// A kind of a section, and the cargo feature it needs (none: always there).
+struct Kind {
+    section: &'static str,
+    name: &'static str,
+    feature: Option<(&'static str, bool)>,
+}
+
+const fn always(section: &'static str, name: &'static str) -> Kind {
+    Kind {
+        section,
+        name,
+        feature: None,
+    }
+}
+
+/// With the feature of this name, and whether it is there.
+macro_rules! by {
+    ($section:literal, $name:literal, $feature:literal) => {
+        Kind {
+            section: $section,
+            name: $name,
+            feature: Some(($feature, cfg!(feature = $feature))),
+        }
+    };
+}
+
+const KINDS: [Kind; 20] = [
+    by!("kms", "aws-kms", "aws"),
+    by!("kms", "azure-key-vault", "azure"),
+    by!("kms", "gcp-kms", "gcp"),
+    always("kms", "keyring"),
+    by!("kms", "pkcs11", "pkcs11"),
+    by!("kms", "transit", "openbao"),
+    always("records", "files"),
+    by!("records", "kv", "openbao"),
+    by!("records", "postgres", "postgres"),
+    by!("records", "redis", "redis"),
+    by!("records", "s3", "s3"),
+    always("records", "secret-manager"),
+    always("records", "sqlite"),
+    by!("records.secrets", "aws-secrets", "aws"),
+    by!("records.secrets", "azure-secrets", "azure"),
+    by!("records.secrets", "gcp-secrets", "gcp"),
+    always("cache", "memory"),
+    by!("cache", "postgres", "postgres"),
+    by!("cache", "redis", "redis"),
+    always("cache", "sqlite"),
 ];
 
 impl StorageConfig {
@@ -199,28 +222,36 @@ impl StorageConfig {
     pub fn parse(text: &str) -> Result<Self, String> {
         let table: toml::Table = toml::from_str(text).map_err(|error| one_line(&error))?;
         for section in ["kms", "records", "cache"] {
-            let kind = table.get(section).and_then(|section| section.get("kind"));
-            if let Some(kind) = kind {
-                check_kind(section, kind)?;
-            }
+            check_section(section, section, &table)?;
+        }
+        if let Some(toml::Value::Table(records)) = table.get("records") {
+            check_section("records.secrets", "secrets", records)?;
+            check_section("records", "index", records)?;
         }
         toml::from_str(text).map_err(|error| one_line(&error))
     }
 }
 
-fn check_kind(section: &str, kind: &toml::Value) -> Result<(), String> {
+/// The section `key` of `table` names a kind of `section`, and one that this program has.
+fn check_section(section: &str, key: &str, table: &toml::Table) -> Result<(), String> {
+    let Some(kind) = table.get(key).and_then(|found| found.get("kind")) else {
+        return Ok(());
+    };
     let kind = kind
         .as_str()
         .ok_or_else(|| format!("[{section}] kind is no text"))?;
-    let known = KINDS.iter().filter(|(of, _, _)| *of == section);
-    match known.clone().find(|(_, name, _)| *name == kind) {
-        Some((_, _, Some((feature, false)))) => Err(format!(
+    let known = KINDS.iter().filter(|one| one.section == section);
+    match known.clone().find(|one| one.name == kind) {
+        Some(Kind {
+            feature: Some((feature, false)),
+            ..
+        }) => Err(format!(
             "[{section}] kind `{kind}` needs the cargo feature `{feature}`, which this program was \
              built without"
         )),
         Some(_) => Ok(()),
         None => {
-            let names: Vec<_> = known.map(|(_, name, _)| *name).collect();
+            let names: Vec<_> = known.map(|one| one.name).collect();
             Err(format!(
                 "[{section}] kind `{kind}` is none of {}",
                 names.join(", ")

@@ -7,9 +7,23 @@ use serde::Deserialize;
 
 use super::info::{BackendInfo, Tier};
 use super::open::Opening;
+#[cfg(any(feature = "_http", feature = "pkcs11"))]
+use crate::Steady;
 use crate::embedded::KEYRING;
+#[cfg(feature = "aws")]
+use crate::kms::aws::{AwsKek, AwsKekConfig};
+#[cfg(feature = "azure")]
+use crate::kms::azure::{AzureKek, AzureKekConfig};
+#[cfg(feature = "gcp")]
+use crate::kms::gcp::{GcpKek, GcpKekConfig};
 use crate::kms::keyring::{Keyring, KeyringManager};
-use crate::{Error, ManageKey, RewrapKey, Steady, UnwrapKey, WrapKey};
+#[cfg(feature = "pkcs11")]
+use crate::kms::pkcs11::{Pkcs11Config, Pkcs11Kek};
+#[cfg(feature = "openbao")]
+use crate::kms::transit::{TransitConfig, TransitKek};
+#[cfg(any(feature = "_http", feature = "pkcs11"))]
+use crate::net::MinTls;
+use crate::{Error, ManageKey, RewrapKey, UnwrapKey, WrapKey};
 
 /// Which KEK provider.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,11 +31,41 @@ use crate::{Error, ManageKey, RewrapKey, Steady, UnwrapKey, WrapKey};
 pub(super) enum KmsConfig {
     /// A keyring file; see [`Keyring`].
     Keyring(KeyringConfig),
+    /// AWS KMS.
+    #[cfg(feature = "aws")]
+    AwsKms(AwsKekConfig),
+    /// Azure Key Vault or Managed HSM.
+    #[cfg(feature = "azure")]
+    AzureKeyVault(AzureKekConfig),
+    /// Google Cloud KMS.
+    #[cfg(feature = "gcp")]
+    GcpKms(GcpKekConfig),
+    /// An HSM.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11(Pkcs11Config),
+    /// HashiCorp Vault or OpenBao, transit.
+    #[cfg(feature = "openbao")]
+    Transit(TransitConfig),
 }
 
 impl Default for KmsConfig {
     fn default() -> Self {
         Self::Keyring(KeyringConfig::default())
+    }
+}
+
+impl KmsConfig {
+    /// Where the keyring file is, for a keyring.
+    pub(super) fn keyring_path(&self, dir: &Path) -> Option<PathBuf> {
+        #[cfg_attr(
+            not(any(feature = "_http", feature = "pkcs11")),
+            expect(irrefutable_let_patterns, reason = "the one kind of this build")
+        )]
+        if let Self::Keyring(config) = self {
+            Some(config.path(dir))
+        } else {
+            None
+        }
     }
 }
 
@@ -35,7 +79,7 @@ pub(super) struct KeyringConfig {
 }
 
 impl KeyringConfig {
-    pub(super) fn path(&self, dir: &Path) -> PathBuf {
+    fn path(&self, dir: &Path) -> PathBuf {
         let path = self.path.as_deref().unwrap_or(Path::new(KEYRING));
         dir.join(path)
     }
@@ -51,17 +95,21 @@ pub(super) struct Kms {
 }
 
 impl Kms {
-    /// A remote provider, under the deadlines and retries of the configuration.
-    #[cfg_attr(
-        not(any(feature = "_http", feature = "pkcs11")),
-        expect(dead_code, reason = "no remote provider is built in")
-    )]
-    pub(super) fn steady<T>(kek: T, info: BackendInfo, opening: &Opening<'_>) -> Self
+    /// A provider elsewhere, under the deadlines and retries of the configuration.
+    #[cfg(any(feature = "_http", feature = "pkcs11"))]
+    fn remote<T>(kek: T, kind: &'static str, min_tls: Option<MinTls>, opening: &Opening<'_>) -> Self
     where
         T: WrapKey + UnwrapKey + RewrapKey + ManageKey + 'static,
     {
-        let steady = Steady::new(Arc::new(kek), info.kind, opening.config.retry.policy());
-        let steady = Arc::new(steady);
+        let info = BackendInfo {
+            tier: Tier::Kms,
+            kind,
+            place: kek.kek_uri().to_owned(),
+            min_tls,
+            durable: true,
+        };
+        let policy = opening.config.retry.policy();
+        let steady = Arc::new(Steady::new(Arc::new(kek), kind, policy));
         Self {
             wrap: Arc::<Steady<T>>::clone(&steady),
             unwrap: Arc::<Steady<T>>::clone(&steady),
@@ -76,6 +124,35 @@ impl Kms {
 pub(super) async fn open(opening: &Opening<'_>) -> Result<Kms, Error> {
     match &opening.config.kms {
         KmsConfig::Keyring(config) => keyring(config, opening).await,
+        #[cfg(feature = "aws")]
+        KmsConfig::AwsKms(config) => {
+            let kek = AwsKek::open(config, opening.environment).await?;
+            let tls = Some(config.tls.min_tls);
+            Ok(Kms::remote(kek, "aws-kms", tls, opening))
+        }
+        #[cfg(feature = "azure")]
+        KmsConfig::AzureKeyVault(config) => {
+            let kek = AzureKek::open(config, opening.environment).await?;
+            let tls = Some(config.tls.min_tls);
+            Ok(Kms::remote(kek, "azure-key-vault", tls, opening))
+        }
+        #[cfg(feature = "gcp")]
+        KmsConfig::GcpKms(config) => {
+            let kek = GcpKek::open(config, opening.environment).await?;
+            let tls = Some(config.tls.min_tls);
+            Ok(Kms::remote(kek, "gcp-kms", tls, opening))
+        }
+        #[cfg(feature = "pkcs11")]
+        KmsConfig::Pkcs11(config) => {
+            let kek = Pkcs11Kek::open(config, opening.environment).await?;
+            Ok(Kms::remote(kek, "pkcs11", None, opening))
+        }
+        #[cfg(feature = "openbao")]
+        KmsConfig::Transit(config) => {
+            let kek = TransitKek::open(config, opening.environment).await?;
+            let tls = Some(config.tls().min_tls);
+            Ok(Kms::remote(kek, "transit", tls, opening))
+        }
     }
 }
 

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use halfkey_core::{Clock, EnvironmentId, SecretString};
 
 use super::info::{BackendInfo, Tier};
-use super::kms::{Kms, KmsConfig};
+use super::kms::Kms;
 use super::records::Records;
 use super::{Storage, StorageConfig, cache, kms, made, records};
 use crate::audit::sqlite::SqliteAudit;
 use crate::embedded::{self, AUDIT, probe};
 use crate::kms::keyring::Keyring;
 use crate::store::sqlite::Options;
-use crate::{Error, Vault, VaultParts, private_file};
+use crate::{
+    DestroyRecord, Error, GetRecord, ListRecords, PutRecord, RecordStore, Vault, VaultParts,
+    private_file,
+};
 
 /// What every part of the opening needs to know.
 pub(super) struct Opening<'a> {
@@ -58,14 +61,7 @@ impl Storage {
         };
         private_file::ensure_dir(dir)?;
         let was_made = made::is_there(dir, environment)?;
-        let keyring = match &config.kms {
-            KmsConfig::Keyring(keyring) => Some(keyring.path(dir)),
-            #[allow(
-                unreachable_patterns,
-                reason = "the one kind when no remote provider is built in"
-            )]
-            _ => None,
-        };
+        let keyring = config.kms.keyring_path(dir);
         let has_keyring = keyring
             .as_ref()
             .is_some_and(|path| path.symlink_metadata().is_ok());
@@ -94,7 +90,7 @@ impl Opening<'_> {
         records: &Records,
         is_new: bool,
     ) -> Result<(), Error> {
-        let used = !records.list.list("", None, 1).await?.names.is_empty();
+        let used = !records.store.list("", None, 1).await?.names.is_empty();
         if used || !is_new {
             return Err(Error::Keyring(format!(
                 "{} is missing, but the store it belongs to was used; restore it from its backup",
@@ -124,13 +120,17 @@ impl Opening<'_> {
         let audit = Arc::new(audit.await?);
         let cache = cache::open(self).await?;
         let role = self.config.role;
+        let put: Arc<dyn PutRecord> = Arc::<dyn RecordStore>::clone(&records.store);
+        let get: Arc<dyn GetRecord> = Arc::<dyn RecordStore>::clone(&records.store);
+        let list: Arc<dyn ListRecords> = Arc::<dyn RecordStore>::clone(&records.store);
+        let destroy: Arc<dyn DestroyRecord> = records.store;
         let vault = Vault::new(VaultParts {
             wrap: Some(kms.wrap).filter(|_| role.may_wrap()),
             unwrap: Some(kms.unwrap).filter(|_| role.may_unwrap()),
-            put: Some(records.put).filter(|_| role.may_put()),
-            get: Some(records.get),
-            list: Some(records.list),
-            destroy: Some(records.destroy).filter(|_| role.may_destroy()),
+            put: Some(put).filter(|_| role.may_put()),
+            get: Some(get),
+            list: Some(list),
+            destroy: Some(destroy).filter(|_| role.may_destroy()),
             audit: Arc::<SqliteAudit>::clone(&audit),
             clock: Arc::clone(&self.clock),
         });
