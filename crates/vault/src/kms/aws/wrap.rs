@@ -89,8 +89,8 @@ impl AwsKek {
     }
 
     /// KMS says which key it used: it must be the one it was told to use.
-    fn must_be_used(&self, asked: &str, used: Option<&str>) -> Result<(), Error> {
-        if used == Some(asked) {
+    fn must_be_used(&self, asked: &str, used: Option<String>) -> Result<(), Error> {
+        if must_have(&self.uri, used)? == asked {
             return Ok(());
         }
         Err(Error::corrupt(&*self.uri, "another key unwrapped it"))
@@ -132,7 +132,7 @@ impl UnwrapKey for AwsKek {
             .plaintext
             .map(|blob| Zeroizing::new(blob.into_inner()));
         let plaintext = must_have(&self.uri, plaintext)?;
-        self.must_be_used(&key, reply.key_id.as_deref())?;
+        self.must_be_used(&key, reply.key_id)?;
         Dek::from_slice(&plaintext)
             .ok_or_else(|| Error::corrupt(&*self.uri, "what is wrapped is no data key"))
     }
@@ -164,7 +164,7 @@ impl RewrapKey for AwsKek {
         let reply = quiet(call.send())
             .await
             .map_err(|failure| self.or_unknown(error(&self.uri, &failure)))?;
-        self.must_be_used(&key, reply.source_key_id.as_deref())?;
+        self.must_be_used(&key, reply.source_key_id)?;
         self.wrapped(reply.key_id, reply.ciphertext_blob).await
     }
 }

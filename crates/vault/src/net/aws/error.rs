@@ -19,7 +19,9 @@ where
         SdkError::ServiceError(context) => {
             answered(peer, context.err().code(), context.raw().status().as_u16())
         }
-        SdkError::ResponseError(context) => garbled(peer, context.raw().status().as_u16()),
+        SdkError::ResponseError(context) => {
+            by_status(peer.to_owned(), context.raw().status().as_u16())
+        }
         SdkError::TimeoutError(_) => Error::Timeout(peer.to_owned()),
         other => not_sent(peer, other),
     }
@@ -72,16 +74,10 @@ fn answered(peer: &str, code: Option<&str>, status: u16) -> Error {
     }
 }
 
-/// Not one of the service's answers: an error page of something in between.
-fn garbled(peer: &str, status: u16) -> Error {
-    if (200..300).contains(&status) {
-        return Error::temporary(format!("{peer}: its reply is not what was asked for"));
-    }
-    by_status(peer.to_owned(), status)
-}
-
+/// An answer that is none of the service's: perhaps an error page of something in between.
 fn by_status(peer: String, status: u16) -> Error {
     match status {
+        200..300 => Error::temporary(format!("{peer}: its reply is not what was asked for")),
         401 | 403 => Error::Denied(peer),
         429 => Error::Throttled(peer),
         408 | 504 => Error::Timeout(peer),
@@ -90,20 +86,26 @@ fn by_status(peer: String, status: u16) -> Error {
     }
 }
 
+fn source<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    (**error).source()
+}
+
 /// It never got an answer: no credentials, no connection, or half a reply.
 fn not_sent(peer: &str, failure: &(dyn StdError + 'static)) -> Error {
-    let mut source = Some(failure);
-    while let Some(cause) = source {
-        if let Some(failure) = cause.downcast_ref::<reqwest::Error>() {
-            return http_client::error(peer, failure);
-        }
+    let causes = || core::iter::successors(Some(failure), source);
+    // Policy comes first: the credentials may be what it kept from being fetched.
+    for cause in causes() {
         if let Some(Error::Insecure(what)) = cause.downcast_ref::<Error>() {
             return Error::Insecure(what.clone());
         }
+    }
+    for cause in causes() {
         if let Some(failure) = cause.downcast_ref::<CredentialsError>() {
             return no_credentials(peer, failure);
         }
-        source = cause.source();
+        if let Some(failure) = cause.downcast_ref::<reqwest::Error>() {
+            return http_client::error(peer, failure);
+        }
     }
     Error::temporary(format!("{peer}: the request failed"))
 }
@@ -146,10 +148,10 @@ mod tests {
     #[test]
     fn an_answer_from_in_between_is_no_damage() {
         for status in [200, 302, 400, 403, 404, 429, 500, 502, 504] {
-            let error = garbled("k", status);
+            let error = by_status("k".to_owned(), status);
             assert!(!matches!(error, Error::Corrupt { .. }), "{status}");
         }
-        assert!(garbled("k", 200).is_transient());
+        assert!(by_status("k".to_owned(), 200).is_transient());
     }
 
     /// The names of people and places in a reply stay there.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::types::Tag;
+use aws_sdk_kms::types::{KeyUsageType, Tag};
 use halfkey_testkit::servers::ministack::Ministack;
 use halfkey_testkit::servers::moto::Moto;
 use halfkey_testkit::tools;
@@ -27,7 +27,9 @@ pub(super) fn ministack() -> &'static Ministack {
 
 /// A fresh key without a mark; its id.
 pub(super) async fn unmarked_key(kms: &Client) -> String {
-    let made = kms.create_key().send().await.unwrap();
+    // The default of AWS; moto has none.
+    let made = kms.create_key().key_usage(KeyUsageType::EncryptDecrypt);
+    let made = made.send().await.unwrap();
     made.key_metadata.unwrap().key_id
 }
 

@@ -110,8 +110,9 @@ async fn tls_needs_a_certificate_that_is_trusted() {
     assert!(kek.unwrap(&ctx(), &wrapped).await.unwrap() == dek);
     let error = refused(&untrusting).await;
     assert!(error.to_string().contains("not trusted"), "{error}");
+    let other = TestCa::new();
     let foreign = AwsKekConfig {
-        tls: access::tls(Some(TestCa::new().ca_file())),
+        tls: access::tls(Some(other.ca_file())),
         ..untrusting
     };
     let error = refused(&foreign).await;

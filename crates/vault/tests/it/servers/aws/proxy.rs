@@ -104,10 +104,11 @@ impl Proxy {
 }
 
 fn render(answer: &Answer) -> Vec<u8> {
+    // The last one is how long a token of EC2's metadata service lives.
     let head = |status: u16, len: usize| {
         format!(
             "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.1\
-             \r\ncontent-length: {len}\r\n"
+             \r\ncontent-length: {len}\r\nx-aws-ec2-metadata-token-ttl-seconds: 600\r\n"
         )
     };
     match answer {
