@@ -93,7 +93,7 @@ pub async fn connect(access: &AwsAccess<'_>) -> Result<SdkConfig, Error> {
     if let Some(credentials) = access.credentials {
         loader = with_credentials(loader, credentials)?;
     }
-    Ok(quiet(loader.load()).await)
+    Ok(quiet(Box::pin(loader.load())).await)
 }
 
 /// It becomes part of a host name.

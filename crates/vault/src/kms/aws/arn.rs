@@ -17,16 +17,14 @@ impl KeyId {
                     .bytes()
                     .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         };
-        let is_id = match text.strip_prefix("mrk-") {
-            Some(rest) => is_hex(rest, 32),
-            None => {
-                let parts: Vec<_> = text.split('-').collect();
-                parts.len() == 5
-                    && parts
-                        .iter()
-                        .zip([8, 4, 4, 4, 12])
-                        .all(|(part, len)| is_hex(part, len))
-            }
+        let parts: Vec<_> = text.split('-').collect();
+        let is_id = match parts.as_slice() {
+            ["mrk", rest] => is_hex(rest, 32),
+            parts @ [_, _, _, _, _] => parts
+                .iter()
+                .zip([8, 4, 4, 4, 12])
+                .all(|(part, len)| is_hex(part, len)),
+            _ => false,
         };
         is_id.then(|| Self(text.to_owned()))
     }
@@ -102,7 +100,7 @@ mod tests {
             "0",
             "alias/x",
             &upper,
-            &ID[1..],
+            "234abcd-12ab-34cd-56ef-1234567890ab",
             "mrk-1234",
             "1234abcd12ab34cd56ef1234567890ab",
             "1234abcd-12ab-34cd-56ef-1234567890ab-",
@@ -120,7 +118,13 @@ mod tests {
         let alias = "arn:aws:kms:eu-central-1:111122223333:alias/halfkey";
         assert_eq!(account.alias_arn("alias/halfkey"), alias);
         assert_eq!(account.alias_arn(alias), alias);
-        for text in ["", ID, alias, "arn:aws:kms:x:key/", &arn[1..]] {
+        for text in [
+            "",
+            ID,
+            alias,
+            "arn:aws:kms:x:key/",
+            &arn.replacen("arn", "urn", 1),
+        ] {
             assert!(Account::split(text).is_none(), "{text}");
         }
     }

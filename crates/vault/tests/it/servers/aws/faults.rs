@@ -369,7 +369,10 @@ async fn secrets_are_never_taken_for_absent() {
     let error = store.create(id, &label, b"x").await.unwrap_err();
     assert!(matches!(error, Error::Full(_)), "{error}");
     let called = proxy.count("CreateSecret");
-    let error = store.create(id, &label, &[0; 65_537]).await.unwrap_err();
+    let error = store
+        .create(id, &label, &vec![0; 65_537])
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     assert_eq!(proxy.count("CreateSecret"), called);
 }
