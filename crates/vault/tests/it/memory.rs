@@ -37,3 +37,14 @@ mod audit {
     }
     halfkey_vault::audit_sink_conformance!(make);
 }
+
+mod secrets {
+    use halfkey_vault::store::memory::MemorySecrets;
+
+    async fn make() -> ([MemorySecrets; 2], ()) {
+        let store = MemorySecrets::new("p/", 65_536);
+        let other = store.with_prefix("p/env-test/");
+        ([store, other], ())
+    }
+    halfkey_vault::secret_store_conformance!(make);
+}
