@@ -13,11 +13,15 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 /// How many of its last lines are shown when it does not start.
 const SHOWN_LINES: usize = 40;
 
-/// Runs the program; kills it when standard input ends, which is when the test process does.
-const SUPERVISOR: &str = r#""$@" </dev/null & child=$!
+/// Runs the program; kills it when standard input ends, which is when the test process does. The
+/// watcher reads it by another number, because a shell gives `/dev/null` to what it runs in the
+/// background; and it holds neither output, so that they end with the program.
+const SUPERVISOR: &str = r#"exec 3<&0
+"$@" </dev/null 3<&- & child=$!
 echo "supervised $child"
-{ cat >/dev/null; kill -KILL $child 2>/dev/null; } &
-wait $child"#;
+{ cat <&3; kill -KILL $child; } >/dev/null 2>&1 & watcher=$!
+wait $child
+kill $watcher 2>/dev/null"#;
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
