@@ -1,5 +1,7 @@
 //! Connections to back-ends: TLS 1.3 with checked certificates, except to this machine.
 
+#[cfg(feature = "azure")]
+pub mod azure;
 #[cfg(any(feature = "_http", feature = "postgres", feature = "redis"))]
 pub mod endpoint;
 #[cfg(feature = "_http")]
