@@ -1,5 +1,6 @@
 //! What a key is, as the vault tells it.
 
+use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_keys::models::{EncryptionAlgorithm, Key, KeyType};
 use url::Url;
 
@@ -89,7 +90,7 @@ impl KeyFacts {
         Ok(Self {
             version,
             shape,
-            created_at: attributes.created.map(|at| at.unix_timestamp()),
+            created_at: attributes.created.map(OffsetDateTime::unix_timestamp),
             enabled: attributes.enabled.unwrap_or(true),
             environment: key.tags.and_then(|mut tags| tags.remove(ENVIRONMENT_TAG)),
             operations: jwk.key_ops.unwrap_or_default(),

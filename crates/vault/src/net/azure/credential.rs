@@ -150,7 +150,7 @@ fn client_options(
             .map_err(|_| Error::Config("the public authority has no URL".to_owned()))?,
     };
     let mut cloud = CustomConfiguration::default();
-    cloud.authority_host = authority.as_str().to_owned();
+    authority.as_str().clone_into(&mut cloud.authority_host);
     Ok(ClientOptions {
         transport: Some(transport(Reach::Origin(authority), tls, deadline)?),
         cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),

@@ -7,6 +7,7 @@ use halfkey_testkit::Canary;
 use halfkey_testkit::capture::CapturedLog;
 use halfkey_testkit::servers::azure_fake::CLIENT_SECRET;
 use halfkey_vault::audit::memory::MemoryAudit;
+use halfkey_vault::kms::azure::AzureKek;
 use halfkey_vault::store::secret::{SecretId, SecretStore as _};
 use halfkey_vault::{Dek, SealedRecord, UnwrapKey as _, Vault, VaultParts, WrapKey as _};
 
@@ -26,8 +27,8 @@ async fn the_vault_holds_no_share_in_any_form() {
         open_secrets(&prefix).await,
     );
     let vault = Vault::new(VaultParts {
-        wrap: Some(Arc::clone(&kek) as _),
-        unwrap: Some(kek as _),
+        wrap: Some(Arc::<AzureKek>::clone(&kek)),
+        unwrap: Some(kek),
         put: None,
         get: None,
         list: None,
