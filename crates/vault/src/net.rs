@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
 #[cfg(any(feature = "_http", feature = "postgres", feature = "redis"))]
 pub mod endpoint;
 #[cfg(feature = "gcp")]
