@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -13,11 +13,15 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 /// How many of its last lines are shown when it does not start.
 const SHOWN_LINES: usize = 40;
 
-/// Runs the program; kills it when standard input ends, which is when the test process does.
-const SUPERVISOR: &str = r#""$@" </dev/null & child=$!
+/// Runs the program; kills it when standard input ends, which is when the test process does. The
+/// watcher reads it by another number, because a shell gives `/dev/null` to what it runs in the
+/// background; and it holds neither output, so that they end with the program.
+const SUPERVISOR: &str = r#"exec 3<&0
+"$@" </dev/null 3<&- & child=$!
 echo "supervised $child"
-{ cat >/dev/null; kill -KILL $child 2>/dev/null; } &
-wait $child"#;
+{ cat <&3; kill -KILL $child; } >/dev/null 2>&1 & watcher=$!
+wait $child
+kill $watcher 2>/dev/null"#;
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
@@ -37,6 +41,15 @@ impl ServerProcess {
     /// Starts the program and waits until it prints a line that contains `marker`, on either
     /// stream. What it prints is shown only when it does not start.
     pub fn start(command: &Command, marker: &'static str) -> Self {
+        let (server, lines) = Self::start_with_lines(command, marker);
+        // Read on, or the server would block on a full pipe.
+        thread::spawn(move || for _ in lines {});
+        server
+    }
+
+    /// The same, with the lines it prints from then on; whoever takes them must read them all, or
+    /// the server blocks on a full pipe.
+    pub fn start_with_lines(command: &Command, marker: &'static str) -> (Self, Receiver<String>) {
         let mut supervised = Command::new("/bin/sh");
         supervised.args(["-c", SUPERVISOR, "sh"]);
         supervised.arg(command.get_program());
@@ -85,9 +98,7 @@ impl ServerProcess {
                 }
             }
         }
-        // Read on, or the server would block on a full pipe.
-        thread::spawn(move || for _ in lines {});
-        server
+        (server, lines)
     }
 
     /// Its process id.
