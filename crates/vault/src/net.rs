@@ -4,6 +4,8 @@
 pub mod endpoint;
 #[cfg(feature = "_http")]
 pub mod http_client;
+#[cfg(feature = "openbao")]
+pub mod openbao;
 mod secret_source;
 mod tls;
 
