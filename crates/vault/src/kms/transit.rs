@@ -122,7 +122,7 @@ impl TransitKek {
         if reply.says("disallowed by policy (too old)") {
             return Error::KeyDisabled(format!("{} version {version}", self.uri));
         }
-        if reply.says("soft deleted") || reply.says("soft-deleted") {
+        if reply.says("soft-deleted key") {
             return Error::KeyDisabled(self.uri.clone());
         }
         let wrong = [

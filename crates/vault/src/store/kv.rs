@@ -6,7 +6,7 @@
 //! keeps its metadata.
 //!
 //! The mount must have `max_versions=1`: with each write the server removes the version before it,
-//! in the same step. Destroying writes a tombstone in that way, then has the engine destroy it too.
+//! in the same step.
 //!
 //! `{prefix}/environment` marks the folder with the environment it belongs to.
 

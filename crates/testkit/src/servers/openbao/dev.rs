@@ -1,5 +1,8 @@
 //! The development server: no TLS, everything in memory.
 
+use std::path::Path;
+use std::process::Command;
+
 use tempfile::TempDir;
 
 use super::{BaoAdmin, STARTED, bao};
@@ -45,6 +48,24 @@ impl OpenBaoDev {
     /// Its administrator.
     pub fn admin(&self) -> BaoAdmin {
         BaoAdmin::new(&self.url(), ROOT_TOKEN, None)
+    }
+
+    /// Runs a shell script with `bao` at hand, as the administrator, in `folder`.
+    pub fn must_run(&self, script: &str, folder: &Path) {
+        let program = bao(folder).get_program().to_owned();
+        let mut paths = vec![Path::new(&program).parent().unwrap().to_owned()];
+        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+        let output = Command::new("/bin/sh")
+            .args(["-euc", script])
+            .current_dir(folder)
+            .env("HOME", folder)
+            .env("PATH", std::env::join_paths(paths).unwrap())
+            .env("BAO_ADDR", self.url())
+            .env("BAO_TOKEN", ROOT_TOKEN)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
     }
 
     /// The process, for signals.

@@ -49,7 +49,7 @@ pub enum OpenBaoAuth {
     /// A token that somebody else obtains, such as an agent that renews a file. When it is refused,
     /// its source is read again.
     Token(SecretSource),
-    /// AppRole.
+    /// By `AppRole`.
     AppRole {
         /// Where the method is mounted; `approle` by default.
         #[serde(default = "default_app_role_mount")]

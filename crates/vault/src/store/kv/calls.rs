@@ -160,17 +160,18 @@ impl KvRecords {
         Err(reply.refused(WHAT))
     }
 
-    /// Has the engine destroy these versions. Those it no longer has are no error.
-    pub(super) async fn destroy_versions(
+    /// Has the engine destroy a version. One it no longer has is no error.
+    pub(super) async fn destroy_version(
         &self,
         name: &RecordName,
-        versions: &[u64],
+        version: u64,
     ) -> Result<(), Error> {
         #[derive(Serialize)]
-        struct Destroy<'a> {
-            versions: &'a [u64],
+        struct Destroy {
+            versions: [u64; 1],
         }
-        let body = json_body(&Destroy { versions }, 128)?;
+        let versions = [version];
+        let body = json_body(&Destroy { versions }, 64)?;
         let request = Request::post(self.path("destroy", name), body);
         let reply = self.client.call(&request).await?;
         if reply.is_success() {

@@ -1,8 +1,14 @@
-//! Destroying: a tombstone, by compare-and-set, takes the record's place and its bytes with it; then
-//! the engine destroys the tombstone, which the metadata shows, so that lists leave the name out.
+//! Destroying, in three steps, so that each crash leaves something that makes sense:
 //!
-//! Between the two, a crash leaves a tombstone: no record for whoever reads it, but a name in
-//! lists. Whoever reads it finishes the work, if allowed.
+//! 1. The engine destroys the record's version. Its bytes are gone; the metadata says so.
+//! 2. A tombstone becomes the next version, by compare-and-set: whoever remembers the record's
+//!    revision can no longer write over it.
+//! 3. The engine destroys the tombstone, which the metadata shows as well, so that lists leave the
+//!    name out.
+//!
+//! After 1 the record is gone already, also when its destroyer lacks the right to write. Between 2
+//! and 3 it is no record for whoever reads it, but a name in lists; whoever reads it then finishes
+//! the work, if allowed.
 
 use async_trait::async_trait;
 
@@ -15,24 +21,20 @@ use crate::{DestroyRecord, Error, Expect, RecordName, Rev};
 impl KvRecords {
     /// Destroys a tombstone that was left behind; its failure changes nothing for the reader.
     pub(super) async fn finish_destruction(&self, name: &RecordName, version: u64) {
-        if let Err(error) = self.destroy_versions(name, &[version]).await {
+        if let Err(error) = self.destroy_version(name, version).await {
             tracing::debug!(record = %name, %error, "a tombstone is left in its place");
         }
     }
 
     /// Destroys the record at `version`; `false` when another version is there by now.
     async fn destroy_at(&self, name: &RecordName, version: u64) -> Result<bool, Error> {
-        let (tombstone, is_clean) = match self.write(name, write_tombstone(version)?).await? {
-            Written::Version(tombstone) => (tombstone, true),
-            Written::OldVersionLeft(tombstone) => (tombstone, false),
-            Written::OtherVersion => return Ok(false),
-        };
-        // The record's version as well, for a secret with settings of its own.
-        self.destroy_versions(name, &[version, tombstone]).await?;
-        if is_clean {
-            Ok(true)
-        } else {
-            Err(Error::ShredIncomplete(name.to_string()))
+        self.destroy_version(name, version).await?;
+        match self.write(name, write_tombstone(version)?).await? {
+            Written::Version(tombstone) | Written::OldVersionLeft(tombstone) => {
+                self.destroy_version(name, tombstone).await?;
+                Ok(true)
+            }
+            Written::OtherVersion => Ok(false),
         }
     }
 

@@ -19,6 +19,8 @@ impl KvRecords {
     pub(super) async fn segments(&self, after: &str, limit: usize) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
         struct Keys {
+            // Absent in an empty answer with a warning, such as that a parameter is not known.
+            #[serde(default)]
             keys: Vec<String>,
         }
         let folder = format!("{}/metadata/{}/records/", self.mount, self.prefix);
