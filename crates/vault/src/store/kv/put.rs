@@ -17,7 +17,7 @@ impl KvRecords {
             Written::Version(version) => Ok(Rev(version)),
             Written::OtherVersion => Err(conflict(name)),
             Written::OldVersionLeft(version) => {
-                tracing::warn!(record = %name, "an overwritten version is left until the next write");
+                tracing::warn!(record = %name, "the overwritten version is not removed yet");
                 Ok(Rev(version))
             }
         }

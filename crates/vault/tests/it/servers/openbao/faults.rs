@@ -148,14 +148,13 @@ async fn a_server_that_hangs_is_given_up_at_the_deadline() {
 async fn the_default_limit_is_what_a_server_can_store() {
     let raft = stoppable().await;
     let access = Access::of_raft(&raft);
-    let prefix = fresh("folder");
-    let config: KvConfig = toml::from_str(&format!(
-        "prefix = '{prefix}'\nserver = {{ address = 'https://x', auth = {{ token = {{ env = 'X' }} }} }}"
-    ))
-    .unwrap();
+    let config: KvConfig =
+        toml::from_str("server = { address = 'https://x', auth = { token = { env = 'X' } } }")
+            .unwrap();
     let config = KvConfig {
         server: access.server.clone(),
         mount: KV.to_owned(),
+        prefix: fresh("folder"),
         ..config
     };
     let records = KvRecords::open(&config, &environment()).await.unwrap();

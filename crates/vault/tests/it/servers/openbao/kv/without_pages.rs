@@ -1,5 +1,5 @@
-//! Lists from a server that knows no pages, as HashiCorp Vault: the same server, behind a relay that
-//! makes the parameters unknown to it.
+//! Lists from a server that knows no pages, as HashiCorp Vault: the same server, behind a relay
+//! that makes the parameters unknown to it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
