@@ -10,6 +10,8 @@ pub mod endpoint;
 pub mod gcp;
 #[cfg(feature = "_http")]
 pub mod http_client;
+#[cfg(feature = "openbao")]
+pub mod openbao;
 mod secret_source;
 mod tls;
 

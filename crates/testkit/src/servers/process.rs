@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ impl ServerProcess {
     /// Starts the program and waits until it prints a line that contains `marker`, on either
     /// stream. What it prints is shown only when it does not start.
     pub fn start(command: &Command, marker: &'static str) -> Self {
+        let (server, lines) = Self::start_with_lines(command, marker);
+        // Read on, or the server would block on a full pipe.
+        thread::spawn(move || for _ in lines {});
+        server
+    }
+
+    /// The same, with the lines it prints from then on; whoever takes them must read them all, or
+    /// the server blocks on a full pipe.
+    pub fn start_with_lines(command: &Command, marker: &'static str) -> (Self, Receiver<String>) {
         let mut supervised = Command::new("/bin/sh");
         supervised.args(["-c", SUPERVISOR, "sh"]);
         supervised.arg(command.get_program());
@@ -89,9 +98,7 @@ impl ServerProcess {
                 }
             }
         }
-        // Read on, or the server would block on a full pipe.
-        thread::spawn(move || for _ in lines {});
-        server
+        (server, lines)
     }
 
     /// Its process id.
