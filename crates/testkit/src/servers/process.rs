@@ -80,14 +80,16 @@ impl ServerProcess {
         };
         let program = command.get_program().display().to_string();
         let mut seen: Vec<String> = Vec::new();
-        loop {
+        let mut is_ready = false;
+        // The two lines come by two streams, in any order; without the first, signals would go to
+        // process 0, which is everybody's.
+        while !is_ready || server.pid == 0 {
             match lines.recv_timeout(START_LIMIT) {
                 Ok(line) => {
                     if let Some(pid) = line.strip_prefix("supervised ") {
                         server.pid = pid.trim().parse().unwrap();
-                    } else if line.contains(marker) {
-                        break;
                     }
+                    is_ready = is_ready || line.contains(marker);
                     seen.push(line);
                 }
                 Err(RecvTimeoutError::Disconnected) => {

@@ -183,7 +183,7 @@ async fn store(
         StoreConfig::Redis(config) => {
             let store = RedisRecords::open(config, opening.environment).await?;
             let mut info = over(info("redis", config.prefix.clone()), config.tls.as_ref());
-            info.durable = store.durability().is_durable();
+            info.durable = store.durability().await.is_durable();
             Ok(Records::remote(store, info, opening))
         }
         #[cfg(feature = "s3")]
@@ -196,7 +196,8 @@ async fn store(
         #[cfg(feature = "openbao")]
         StoreConfig::Kv(config) => {
             let store = KvRecords::open(config, opening.environment).await?;
-            let info = over(info("kv", config.place()), Some(config.tls()));
+            let place = format!("{}/{}", config.mount, config.prefix);
+            let info = over(info("kv", place), Some(&config.server.tls));
             Ok(Records::remote(store, info, opening))
         }
     }
