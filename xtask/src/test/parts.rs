@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 9] = [
+const PARTS: [(&str, &[&str]); 21] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -14,6 +14,18 @@ const PARTS: [(&str, &[&str]); 9] = [
     ("ethers", &["ethers"]),
     ("cast", &["cast"]),
     ("record judge (Python)", &["judge"]),
+    ("PostgreSQL", &["postgres"]),
+    ("Redis, single", &["redis"]),
+    ("Redis over TLS", &["redis_tls"]),
+    ("Redis Cluster", &["redis_cluster"]),
+    ("Redis Sentinel", &["redis_sentinel"]),
+    ("OpenBao", &["openbao"]),
+    ("AWS: moto (emulated)", &["moto"]),
+    ("AWS: ministack (emulated)", &["ministack"]),
+    ("Google: own fake", &["gcp"]),
+    ("Google: drongo (emulated)", &["drongo"]),
+    ("Azure: own fake", &["azure_fake"]),
+    ("Azure: vendor's Python SDK", &["azure_python_sdk"]),
     ("killed processes", &["process", "crash"]),
 ];
 

@@ -34,7 +34,7 @@ pub(super) enum KmsConfig {
     AwsKms(AwsKekConfig),
     /// Azure Key Vault or Managed HSM.
     #[cfg(feature = "azure")]
-    AzureKeyVault(AzureKekConfig),
+    AzureKms(AzureKekConfig),
     /// Google Cloud KMS.
     #[cfg(feature = "gcp")]
     GcpKms(GcpKekConfig),
@@ -126,10 +126,10 @@ pub(super) async fn open(opening: &Opening<'_>) -> Result<Kms, Error> {
             Ok(Kms::remote(kek, "aws-kms", tls, opening))
         }
         #[cfg(feature = "azure")]
-        KmsConfig::AzureKeyVault(config) => {
+        KmsConfig::AzureKms(config) => {
             let kek = AzureKek::open(config, opening.environment).await?;
             let tls = Some(config.tls.min_tls);
-            Ok(Kms::remote(kek, "azure-key-vault", tls, opening))
+            Ok(Kms::remote(kek, "azure-kms", tls, opening))
         }
         #[cfg(feature = "gcp")]
         KmsConfig::GcpKms(config) => {
