@@ -26,7 +26,7 @@ const PARTS: [(&str, &[&str]); 21] = [
     ("Google: drongo (emulated)", &["drongo"]),
     ("Azure: own fake", &["azure_fake"]),
     ("Azure: vendor's Python SDK", &["azure_python_sdk"]),
-    ("killed processes", &["process", "crash"]),
+    ("killed processes", &["process", "crash", "rewrap_killed"]),
 ];
 
 /// Per part, how many tests that passed used it: those that said so in the ledger, and those that
