@@ -90,6 +90,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_what_spec_md_says() {
+        let record = write_record(&[1, 2], 7).unwrap();
+        let expected = r#"{"data":{"record":"AQI="},"options":{"cas":7}}"#;
+        assert_eq!(record, expected);
+        let tombstone = write_tombstone(7).unwrap();
+        let expected = r#"{"data":{"destroyed":true},"options":{"cas":7}}"#;
+        assert_eq!(tombstone, expected);
+    }
+
+    #[test]
     fn only_our_own_secrets_have_a_content() {
         assert_eq!(
             parsed(r#"{"record":"AQI="}"#),

@@ -55,10 +55,10 @@ async fn raft() -> &'static OpenBaoRaft {
     .await
 }
 
-/// A name that no other test has.
+/// A name that no other test has, and that begins none of theirs.
 fn fresh(kind: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{kind}-{:04}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A server as a test uses it; the folder holds its credentials.
