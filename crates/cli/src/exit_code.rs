@@ -98,10 +98,17 @@ impl From<halfkey_vault::Error> for Failure {
     fn from(error: halfkey_vault::Error) -> Self {
         let kind = match &error {
             halfkey_vault::Error::NotFound(_) => ExitKind::NotFound,
-            halfkey_vault::Error::Caller(_) | halfkey_vault::Error::Parse(_) => ExitKind::Input,
+            halfkey_vault::Error::Caller(_)
+            | halfkey_vault::Error::Parse(_)
+            | halfkey_vault::Error::Config(_) => ExitKind::Input,
+            halfkey_vault::Error::Throttled(_)
+            | halfkey_vault::Error::Timeout(_)
+            | halfkey_vault::Error::Backend {
+                temporary: true, ..
+            } => ExitKind::Unavailable,
             _ => ExitKind::Storage,
         };
-        Self::new(kind, "vault", error.to_string())
+        Self::new(kind, halfkey::vault_code(&error), error.to_string())
     }
 }
 

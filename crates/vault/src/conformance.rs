@@ -19,6 +19,7 @@ pub mod kms;
 pub mod properties;
 pub mod records;
 pub mod sample;
+pub mod secrets;
 
 use core::fmt::Display;
 

@@ -2,9 +2,11 @@
 
 mod properties;
 mod records;
+mod secrets;
 
 pub use self::properties::MemoryProperties;
 pub use self::records::MemoryRecords;
+pub use self::secrets::MemorySecrets;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

@@ -18,6 +18,15 @@ mod properties {
     halfkey_vault::properties_store_conformance!(make);
 }
 
+mod bounded {
+    use halfkey_vault::BoundedProperties;
+
+    async fn make() -> (BoundedProperties, ()) {
+        (BoundedProperties::new(1000).unwrap(), ())
+    }
+    halfkey_vault::properties_store_conformance!(make);
+}
+
 mod kek {
     use halfkey_vault::kms::memory::MemoryKek;
 
@@ -36,4 +45,15 @@ mod audit {
         (Arc::new(MemoryAudit::default()), ())
     }
     halfkey_vault::audit_sink_conformance!(make);
+}
+
+mod secrets {
+    use halfkey_vault::store::memory::MemorySecrets;
+
+    async fn make() -> ([MemorySecrets; 2], ()) {
+        let store = MemorySecrets::new("p/", 65_536);
+        let other = store.with_prefix("p/env-test/");
+        ([store, other], ())
+    }
+    halfkey_vault::secret_store_conformance!(make);
 }
