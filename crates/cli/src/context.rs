@@ -54,6 +54,15 @@ impl DataDir {
         })
     }
 
+    /// A directory that is there already.
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            storage_file: None,
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -76,9 +85,9 @@ impl DataDir {
         named.unwrap_or_else(|| self.customer().join("storage.toml"))
     }
 
-    /// Where incident reports stand; made when absent, mode 0700.
-    pub(crate) fn incidents_dir(&self) -> Result<PathBuf, Failure> {
-        let dir = self.customer().join("incidents");
+    /// A directory of the customer's side; made when absent, mode 0700.
+    pub(crate) fn private_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+        let dir = self.customer().join(name);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use crate::{Error, Result, WalletClient};
 
 mod activate;
+mod adopt;
 mod alias;
 mod contexts;
 mod create;

@@ -7,9 +7,9 @@
 //! Neither algorithm takes associated data, so what is wrapped is the data key followed by the
 //! digest of its [`BindCtx`]; after unwrapping, the digest must be that of the context asked for.
 //!
-//! | key | algorithm | wrapped plaintext | length of the wrap |
+//! | key | algorithm | what is wrapped | its length then |
 //! |---|---|---|---|
-//! | `RSA`, `RSA-HSM`, from 2048 bits | `RSA-OAEP-256` | data key 32, digest 32 | that of the modulus |
+//! | `RSA`, `RSA-HSM`, from 2048 bits | `RSA-OAEP-256` | data key 32, digest 32 | the modulus's |
 //! | `oct-HSM` of 256 bits (Managed HSM) | `A256KW` | data key 32, digest 32, random 16 | 88 |
 //!
 //! `A256KW` is deterministic; the random bytes make two wraps of one key differ.
@@ -63,7 +63,8 @@ pub struct AzureKekConfig {
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
     /// Whether `vault_url` may be this machine, which is for tests: the vault is then not asked to
-    /// prove by its challenge that it belongs to the domain that tokens are for. `false` by default.
+    /// prove by its challenge that it belongs to the domain that tokens are for. `false` by
+    /// default.
     #[serde(default)]
     pub allow_loopback: bool,
 }

@@ -8,9 +8,9 @@
 //! * Key Vault has no write that fails when the name is taken: `set` makes a new version instead.
 //!   So [`create`](SecretStore::create) looks first. Two writers of one name at the same moment
 //!   would both succeed; names are random, so there are none but a repeat, which writes the same.
-//! * A deleted secret stays recoverable for the vault's retention, 7 to 90 days, unless it is purged.
-//!   [`remove`](SecretStore::remove) purges where it may; with purge protection nobody may. Until
-//!   it is purged the name cannot be used again.
+//! * A deleted secret stays recoverable for the vault's retention, 7 to 90 days, unless it is
+//!   purged. [`remove`](SecretStore::remove) purges where it may; with purge protection nobody may.
+//!   Until it is purged the name cannot be used again.
 //! * Key Vault finishes deletions and purges after it has answered, within seconds as a rule.
 //! * It cannot list by a prefix: a listing walks through every secret of the vault.
 

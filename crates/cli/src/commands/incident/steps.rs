@@ -74,9 +74,8 @@ pub(super) async fn run(
     });
     storage.close().await;
     let signed = report::sign(&body, &key);
-    let file = data
-        .incidents_dir()?
-        .join(format!("{}.json", access.request_id));
+    let file = format!("{}.json", access.request_id);
+    let file = data.private_dir("incidents")?.join(file);
     let text =
         serde_json::to_vec_pretty(&signed).map_err(|error| Failure::internal(error.to_string()))?;
     write_private(&file, &text)?;

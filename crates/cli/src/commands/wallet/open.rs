@@ -3,21 +3,34 @@
 use std::sync::Arc;
 
 use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
-use halfkey_core::SecretString;
+use halfkey_core::{EnvironmentId, SecretString};
 use halfkey_vault::Storage;
 
 use crate::args::Provider;
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::{ExitKind, Failure};
-use crate::storage;
+use crate::{rescue, storage};
 
 /// The store over the storage tiers.
 pub(crate) struct Opened {
     pub(crate) store: WalletStore,
     pub(crate) storage: Storage,
+    pub(crate) data: DataDir,
+    pub(crate) environment: EnvironmentId,
 }
 
 impl Opened {
+    /// The result of an operation, after whatever its error carries was written down.
+    pub(crate) async fn done<T>(&self, result: halfkey::Result<T>) -> Result<T, Failure> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let vault = &self.storage.vault;
+                Err(rescue::keep(&self.data, vault, &self.environment, error).await)
+            }
+        }
+    }
+
     /// Closes the databases cleanly.
     pub(crate) async fn close(self) {
         drop(self.store);
@@ -64,7 +77,13 @@ pub(crate) async fn open_with(
             ..StoreOptions::default()
         },
     );
-    Ok(Opened { store, storage })
+    rescue::apply_locks(data, &store).await?;
+    Ok(Opened {
+        store,
+        storage,
+        data: data.clone(),
+        environment: config.environment.clone(),
+    })
 }
 
 fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {

@@ -2,8 +2,8 @@
 //!
 //! Key Vault's names are `[0-9A-Za-z-]{1,127}` and ignore case, environments are more than that:
 //! `a-z` and `0-9` stand for themselves, `-` is `--`, `_` is `-0`, and `A` to `Z` are `-a` to `-z`.
-//! The prefix has no hyphen, the id has always 32 digits, and each pair is read in one way only: so no
-//! two of (prefix, environment, id) share a name, case ignored or not.
+//! The prefix has no hyphen, the id has always 32 digits, and each pair is read in one way only: so
+//! no two of (prefix, environment, id) share a name, case ignored or not.
 
 use halfkey_core::EnvironmentId;
 
@@ -34,8 +34,8 @@ impl Names {
         let start = format!("{prefix}-{}-", spelt(environment.as_str()));
         if start.len().saturating_add(ID_LEN) > MAX_NAME_LEN {
             return Err(Error::Config(format!(
-                "environment {environment} is too long for Key Vault: in its names, capitals, _ and \
-                 - take two characters"
+                "environment {environment} is too long for Key Vault: in its names, capitals, _ \
+                 and - take two characters"
             )));
         }
         Ok(Self { start })

@@ -1,7 +1,7 @@
 //! Azure Key Vault against a TLS fake.
 //!
-//! The fake is ours (no emulator can be had) and knows no RBAC; the vendor's own clients check it in
-//! [`cross_check`]. What it does as Azure's reference says was not seen on Azure.
+//! The fake is ours (no emulator can be had) and knows no RBAC; the vendor's own clients check it
+//! in [`cross_check`]. What it does as Azure's reference says was not seen on Azure.
 
 mod credentials;
 mod cross_check;

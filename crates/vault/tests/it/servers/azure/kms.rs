@@ -45,10 +45,9 @@ async fn the_digest_is_wrapped_with_the_key() {
     let dek = Dek::generate().unwrap();
     let wrapped = kek.wrap(&ctx(), &dek).await.unwrap();
     assert_eq!(wrapped.bytes.len(), 256);
-    let inside = fake().control(
-        "unwrap",
-        json!({ "name": name, "version": wrapped.kek_version, "value": hex::encode(&wrapped.bytes) }),
-    );
+    let value = hex::encode(&wrapped.bytes);
+    let asked = json!({ "name": name, "version": wrapped.kek_version, "value": value });
+    let inside = fake().control("unwrap", asked);
     let expected = [&dek.expose()[..], &ctx().digest().unwrap()].concat();
     assert_eq!(inside, hex::encode(expected));
 }

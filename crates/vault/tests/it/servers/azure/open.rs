@@ -170,7 +170,7 @@ fn a_configuration_is_written_as_the_guide_says() {
     for wrong in [
         "key_name = \"k\"\ncredential = { kind = \"azure_cli\" }",
         "vault_url = \"u\"\nkey_name = \"k\"",
-        "vault_url = \"u\"\nkey_name = \"k\"\ncredential = { kind = \"azure_cli\", secret = \"s\" }",
+        "vault_url = \"u\"\nkey_name = \"k\"\ncredential = { kind = \"azure_cli\", x = \"s\" }",
         "vault_url = \"u\"\nkey_name = \"k\"\nx = 1\ncredential = { kind = \"azure_cli\" }",
     ] {
         assert!(toml::from_str::<AzureKekConfig>(wrong).is_err(), "{wrong}");

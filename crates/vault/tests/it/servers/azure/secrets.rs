@@ -171,8 +171,9 @@ async fn a_listing_goes_on_only_where_it_was() {
 async fn an_answer_about_another_secret_is_no_answer() {
     let (store, prefix) = store().await;
     let [id, other] = [(); 2].map(|()| SecretId::generate().unwrap());
+    let (vault, version) = (fake().url(), "0".repeat(32));
     let about_other = json!({ "body": {
-        "id": format!("{}/secrets/{}/{}", fake().url(), secret_name(&prefix, other), "0".repeat(32)),
+        "id": format!("{vault}/secrets/{}/{version}", secret_name(&prefix, other)),
         "value": "AA",
     }});
     let line = secret_name(&prefix, id);
