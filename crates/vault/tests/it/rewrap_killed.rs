@@ -1,7 +1,7 @@
 //! A rewrap that is killed in the middle, again and again: nothing is lost, nothing opens wrongly,
 //! and the counts add up.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use halfkey_core::{Generation, SecretBytes};
 use halfkey_vault::audit::verify::verify;
 use halfkey_vault::rotation::Progress;
 use halfkey_vault::{
-    BindCtx, Embedded, Error, Expect, RecordContexts, RecordName, RewrapOptions, RewrapParts,
-    RewrapReport, Rewrapper, census,
+    AuditSink, BindCtx, Embedded, Error, Expect, RecordContexts, RecordName, RewrapOptions,
+    RewrapParts, RewrapReport, Rewrapper, census,
 };
 
 use crate::support::{access, clock, ctx, environment, name};
@@ -68,7 +68,7 @@ async fn rewrap(embedded: &Embedded, shown: bool) -> RewrapReport {
         rewrap: Arc::<halfkey_vault::kms::keyring::Keyring>::clone(&embedded.keyring),
         verify: parts.unwrap.clone(),
         contexts: Arc::new(Numbered),
-        audit: parts.audit.clone(),
+        audit: Arc::<dyn AuditSink>::clone(&parts.audit),
         clock: clock(),
     };
     let newest = embedded.keyring.terms().last().unwrap().number.to_string();
@@ -80,7 +80,8 @@ async fn rewrap(embedded: &Embedded, shown: bool) -> RewrapReport {
     };
     let show = move |progress: Progress| {
         if shown {
-            eprintln!("moved {}", progress.moved);
+            let line = format!("moved {}\n", progress.moved);
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
         }
     };
     let rewrapper = Arc::new(Rewrapper::new(parts, access()));

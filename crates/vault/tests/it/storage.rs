@@ -181,7 +181,7 @@ async fn a_dek_cache_that_is_too_long_lived_is_refused() {
 ))]
 #[test]
 fn every_configuration_in_the_guides_is_one() {
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/storage");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/storage");
     let mut count = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
