@@ -137,11 +137,23 @@ mod tests {
             let label = config("t", label).key_label_for(&environment);
             assert_eq!(label.unwrap(), wanted);
         }
-        for label in ["", "env-a", "halfkey-env", "halfkey-env-ab", "halfkey-env-a-b", "x.halfkey-env-a"] {
+        for label in [
+            "",
+            "env-a",
+            "halfkey-env",
+            "halfkey-env-ab",
+            "halfkey-env-a-b",
+            "x.halfkey-env-a",
+        ] {
             let refused = config("t", Some(label)).key_label_for(&environment);
             assert!(matches!(refused, Err(Error::Environment { .. })), "{label}");
         }
-        for label in ["halfkey-env-a.", "halfkey-env-a.a b", "halfkey-env-a.a/b", "halfkey-env-a.ä"] {
+        for label in [
+            "halfkey-env-a.",
+            "halfkey-env-a.a b",
+            "halfkey-env-a.a/b",
+            "halfkey-env-a.ä",
+        ] {
             let refused = config("t", Some(label)).key_label_for(&environment);
             assert!(matches!(refused, Err(Error::Config(_))), "{label}");
         }
@@ -161,7 +173,10 @@ mod tests {
     #[test]
     fn config_rejects_unknown_fields_and_a_pin_in_the_clear() {
         let sound = "module = '/m.so'\ntoken_label = 't'\npin = { env = 'PIN' }\n";
-        assert_eq!(toml::from_str::<Pkcs11Config>(sound).unwrap(), config("t", None));
+        assert_eq!(
+            toml::from_str::<Pkcs11Config>(sound).unwrap(),
+            config("t", None)
+        );
         for wrong in [
             format!("{sound}slot = 1\n"),
             sound.replace("{ env = 'PIN' }", "'1234'"),

@@ -176,12 +176,19 @@ mod tests {
             assert!(failure.into_error().is_transient(), "{code:?}");
             assert_eq!(verdict(&answer(code)), Verdict::None);
         }
-        assert!(of(&answer(RvError::GeneralError)).into_error().is_transient());
+        assert!(
+            of(&answer(RvError::GeneralError))
+                .into_error()
+                .is_transient()
+        );
     }
 
     #[test]
     fn two_codes_mean_that_the_tag_does_not_fit() {
-        assert_eq!(verdict(&answer(RvError::EncryptedDataInvalid)), Verdict::Refused);
+        assert_eq!(
+            verdict(&answer(RvError::EncryptedDataInvalid)),
+            Verdict::Refused
+        );
         assert_eq!(verdict(&answer(RvError::GeneralError)), Verdict::Unclear);
     }
 }

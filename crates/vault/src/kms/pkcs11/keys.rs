@@ -70,7 +70,10 @@ impl Keys {
     /// Asks the token for its versions. A token that lacks one it had, or has another key in its
     /// place, is not what it was: that is an outage, and what it says of a wrap proves nothing.
     pub(super) fn refresh(&self, session: &Session) -> Result<Versions, Failure> {
-        let _one = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self
+            .refreshing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut found = self.look_up(session)?;
         for (number, known) in self.known().iter() {
             let Some(version) = found.get_mut(number) else {

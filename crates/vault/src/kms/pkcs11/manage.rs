@@ -39,8 +39,8 @@ impl Inner {
         let version = found
             .get(&number)
             .ok_or(Error::Caller("the KEK has no such version"))?;
-        if found.keys().next_back() == Some(&number) {
-            return Err(Error::Caller("the newest version cannot be disabled or enabled").into());
+        if !enabled && found.keys().next_back() == Some(&number) {
+            return Err(Error::Caller("the newest version wraps; rotate first").into());
         }
         for key in &version.handles {
             key_object::set_enabled(session, *key, enabled)?;

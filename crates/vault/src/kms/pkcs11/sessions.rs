@@ -82,12 +82,7 @@ impl Sessions {
     }
 
     /// Runs `work` and keeps the session, unless it is lost or may change keys.
-    fn finish<T>(
-        &self,
-        access: Access,
-        session: Session,
-        work: Work<'_, T>,
-    ) -> Result<T, Failure> {
+    fn finish<T>(&self, access: Access, session: Session, work: Work<'_, T>) -> Result<T, Failure> {
         let done = work(&session);
         if access == Access::Read && !matches!(done, Err(Failure::Lost(_))) {
             self.idle().push(session);

@@ -106,7 +106,10 @@ impl Token {
                 continue;
             };
             if self.is_described_by(&info) && found.replace(slot).is_some() {
-                let why = format!("several tokens are labelled {}; set token_serial", self.label);
+                let why = format!(
+                    "several tokens are labelled {}; set token_serial",
+                    self.label
+                );
                 return Err(Error::Config(why).into());
             }
         }
