@@ -21,16 +21,16 @@ const MAX_TOKEN_LABEL_LEN: usize = 32;
 pub struct Pkcs11Config {
     /// The vendor's module, as an absolute path.
     pub module: PathBuf,
-    /// The token's label. It is part of the KEK's URI, so a token that takes over (a backup restored
-    /// into new hardware) must have the same one. Slot numbers change and are not used.
+    /// The token's label. It is part of the KEK's URI, so a token that takes over (a backup that was
+    /// restored into new hardware) must have the same one. Slot numbers change and are not used.
     pub token_label: String,
     /// The token's serial number, where several tokens have that label.
     #[serde(default)]
     pub token_serial: Option<String>,
     /// The user PIN.
     pub pin: SecretSource,
-    /// The key's label: `halfkey-{environment}` (the default), or that, a dot and a name of letters,
-    /// digits, `-` and `_`.
+    /// The key's label: `halfkey-{environment}` (the default), or that, a dot and a name of
+    /// letters, digits, `-` and `_`.
     #[serde(default)]
     pub key_label: Option<String>,
     /// How long a call may take, in milliseconds, waiting for a free session included. Default
