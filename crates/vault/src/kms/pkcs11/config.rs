@@ -21,7 +21,7 @@ const MAX_TOKEN_LABEL_LEN: usize = 32;
 pub struct Pkcs11Config {
     /// The vendor's module, as an absolute path.
     pub module: PathBuf,
-    /// The token's label. It is part of the KEK's URI, so a token that takes over (a backup that was
+    /// The token's label. It is part of the KEK's URI: a token that takes over (a backup
     /// restored into new hardware) must have the same one. Slot numbers change and are not used.
     pub token_label: String,
     /// The token's serial number, where several tokens have that label.
