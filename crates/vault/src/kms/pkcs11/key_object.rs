@@ -56,10 +56,12 @@ fn read(session: &Session, handle: ObjectHandle, label: &str) -> Result<KeyObjec
         AttributeType::Sensitive,
         AttributeType::Extractable,
         AttributeType::Decrypt,
-        AttributeType::StartDate,
     ];
     let found = session.get_attributes(handle, &wanted);
     let found = found.map_err(|error| failure::of(&error))?;
+    // Some modules fail on a date they do not keep; it is only shown.
+    let dated = session.get_attributes(handle, &[AttributeType::StartDate]);
+    let dated = dated.unwrap_or_default();
     let id = value!(found, Id).map_or(&[][..], Vec::as_slice);
     let refused = |why: &str| {
         let id = hex::encode(id);
@@ -80,7 +82,7 @@ fn read(session: &Session, handle: ObjectHandle, label: &str) -> Result<KeyObjec
     Ok(KeyObject {
         number: number_of(id).ok_or_else(|| refused("has an id that is no version number"))?,
         handle,
-        created_at: value!(found, StartDate).and_then(date::start_of),
+        created_at: value!(dated, StartDate).and_then(date::start_of),
         is_enabled: value!(found, Decrypt) == Some(&true),
     })
 }

@@ -18,7 +18,6 @@ fn a_version_made_by_another_process_is_found() {
         let dek = Dek::generate().unwrap();
         let newer = operator.wrap(&ctx(), &dek).await.unwrap();
         assert_eq!(newer.kek_version, "2");
-        assert_eq!(old.wrap(&ctx(), &dek).await.unwrap().kek_version, "1");
         assert!(old.unwrap(&ctx(), &newer).await.unwrap() == dek);
         assert_eq!(old.wrap(&ctx(), &dek).await.unwrap().kek_version, "2");
     });
@@ -81,7 +80,8 @@ fn fifty_wraps_at_a_time_share_two_sessions() {
         assert_eq!(wraps.len(), 50);
         let module = super::module();
         let info = module.get_token_info(super::slot(&module)).unwrap();
-        assert!(info.session_count().unwrap() <= 2);
+        // Where the token tells at all.
+        assert!(info.session_count().is_none_or(|count| count <= 2));
     });
 }
 
