@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 21] = [
+const PARTS: [(&str, &[&str]); 22] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -20,6 +20,7 @@ const PARTS: [(&str, &[&str]); 21] = [
     ("Redis Cluster", &["redis_cluster"]),
     ("Redis Sentinel", &["redis_sentinel"]),
     ("OpenBao", &["openbao"]),
+    ("SoftHSM", &["softhsm"]),
     ("AWS: moto (emulated)", &["moto"]),
     ("AWS: ministack (emulated)", &["ministack"]),
     ("Google: own fake", &["gcp"]),
