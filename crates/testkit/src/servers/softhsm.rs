@@ -77,7 +77,9 @@ impl SoftHsm {
     /// The module.
     pub fn module() -> PathBuf {
         let found = MODULES.iter().map(Path::new).find(|path| path.exists());
-        found.expect("SoftHSM is not installed").to_owned()
+        let found =
+            found.unwrap_or_else(|| panic!("SoftHSM is missing: cargo xtask test --install"));
+        found.to_owned()
     }
 
     /// Makes a token. A module that has started in this process does not see it.
@@ -96,7 +98,7 @@ impl SoftHsm {
             .args(arguments)
             .args(pins)
             .output()
-            .expect("softhsm2-util is not installed");
+            .unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         let folder = self.folder.display();
         assert!(

@@ -100,7 +100,8 @@ impl Pkcs11Config {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
                 uri.push(char::from(*byte));
             } else {
-                uri.push_str(&format!("%{byte:02X}"));
+                uri.push('%');
+                uri.push_str(&hex::encode_upper([*byte]));
             }
         }
         uri.push('/');

@@ -14,7 +14,7 @@ pub(super) fn day_of(at: UnixMillis) -> Option<Date> {
 }
 
 /// The beginning of that day; `None` when it is empty or no date.
-pub(super) fn start_of(date: &Date) -> Option<UnixMillis> {
+pub(super) fn start_of(date: Date) -> Option<UnixMillis> {
     let number = |digits: &[u8]| core::str::from_utf8(digits).ok()?.parse::<u16>().ok();
     let (year, month, day) = (
         number(&date.year)?,
@@ -52,7 +52,7 @@ mod tests {
         // Every 9th day over 250 years, leap days and ends of centuries among them.
         for day in (-40_000..50_000).step_by(9) {
             let at = UnixMillis(day * DAY_MS + 12_345_678);
-            let read = start_of(&day_of(at).unwrap()).unwrap();
+            let read = start_of(day_of(at).unwrap()).unwrap();
             assert_eq!(read, UnixMillis(day * DAY_MS), "{at}");
         }
     }
@@ -66,7 +66,7 @@ mod tests {
             (*b"2026", *b"01", *b"32"),
             (*b"20x6", *b"01", *b"01"),
         ] {
-            assert_eq!(start_of(&Date::new(year, month, day)), None);
+            assert_eq!(start_of(Date::new(year, month, day)), None);
         }
     }
 }

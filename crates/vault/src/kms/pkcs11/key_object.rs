@@ -82,7 +82,7 @@ fn read(session: &Session, handle: ObjectHandle, label: &str) -> Result<KeyObjec
     Ok(KeyObject {
         number: number_of(id).ok_or_else(|| refused("has an id that is no version number"))?,
         handle,
-        created_at: value!(dated, StartDate).and_then(date::start_of),
+        created_at: value!(dated, StartDate).copied().and_then(date::start_of),
         is_enabled: value!(found, Decrypt) == Some(&true),
     })
 }
