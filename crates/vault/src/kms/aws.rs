@@ -2,14 +2,15 @@
 //!
 //! Data keys are made here and wrapped by `Encrypt`; the KEK never leaves KMS. The encryption
 //! context of each call is the digest of the [`BindCtx`] and, in clear for IAM conditions and
-//! `CloudTrail`, the environment. KMS authenticates both: a wrap in another context is refused there.
+//! `CloudTrail`, the environment. KMS authenticates both: it refuses a wrap in another context.
 //!
 //! # Versions
 //!
-//! A version is the id of the KMS key that wrapped. It changes when an alias is moved to another key,
-//! which is how a KEK is rotated so that it can be seen and the old key taken out of use. Automatic
-//! and on-demand rotation change the key material *inside* a key: KMS does that by itself for as
-//! long as the key lives, neither ciphertexts nor versions show it, and nothing can be disabled.
+//! A version is the id of the KMS key that wrapped. It changes when an alias is moved to another
+//! key, which is how a KEK is rotated so that it can be seen and the old key taken out of use.
+//! Automatic and on-demand rotation change the key material *inside* a key: KMS keeps all of it for
+//! as long as the key lives, neither ciphertexts nor versions show it, and none of it can be
+//! disabled alone.
 
 mod arn;
 mod key;
@@ -33,7 +34,7 @@ use crate::{BindCtx, Error};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AwsKekConfig {
-    /// The KEK: `alias/…` or an alias ARN (can be rotated by moving the alias), or a key's id or ARN.
+    /// The KEK: `alias/…` or an alias ARN (rotated by moving the alias), or a key's id or ARN.
     pub key_id: String,
     /// The region, such as `eu-central-1`.
     pub region: String,
