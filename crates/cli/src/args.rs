@@ -1,5 +1,15 @@
 //! The command line.
 
+mod audit;
+mod doctor;
+mod incident;
+mod vault;
+
+pub(crate) use self::audit::{Audit, Export, ExportFormat};
+pub(crate) use self::doctor::Doctor;
+pub(crate) use self::incident::Incident;
+pub(crate) use self::vault::{Rewrap, Vault, age};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -44,6 +54,10 @@ pub(crate) struct Global {
     /// Read the keyring passphrase from this file (its first line).
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The storage tiers [default: customer/storage.toml in the data directory; embedded without
+    /// it]
+    #[arg(long, global = true, env = "HALFKEY_STORAGE", value_name = "FILE")]
+    pub(crate) storage: Option<PathBuf>,
 }
 
 /// What to do.
@@ -65,9 +79,22 @@ pub(crate) enum Command {
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),
+    /// This customer's vault: its KEK, and the records under it.
+    #[command(subcommand)]
+    Vault(Vault),
     /// The audit and activity chains.
     #[command(subcommand)]
     Audit(Audit),
+    /// Check this customer's set-up against the ten requirements of safe storage.
+    #[command(after_help = "Examples:
+  halfkey doctor
+  halfkey doctor --json | jq '.checks[] | select(.status != \"pass\")'
+
+Exit code 7 when a check fails. It writes, opens and shreds one probe record.")]
+    Doctor(Doctor),
+    /// What to do when key material may have been seen by others.
+    #[command(subcommand)]
+    Incident(Incident),
 }
 
 /// Options of `demo`.
@@ -234,19 +261,5 @@ pub(crate) enum Wallet {
         file: Option<PathBuf>,
         #[command(flatten)]
         provider: Provider,
-    },
-}
-
-/// `audit …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Audit {
-    /// Check the hash chains of both halves offline: finds any edit or removal.
-    Verify {
-        /// A position of the customer's log kept elsewhere; shows that nothing before it was cut.
-        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
-        anchor: Option<String>,
-        /// The same for the provider's log: the activity reference of a reply.
-        #[arg(long, value_name = "CHAIN:SEQUENCE:HEAD")]
-        activity: Option<String>,
     },
 }

@@ -24,7 +24,11 @@ pub(crate) struct CustomerConfig {
 
 /// The data directory and the paths below it.
 #[derive(Debug, Clone)]
-pub(crate) struct DataDir(PathBuf);
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// Where `storage.toml` is, when it was named.
+    storage_file: Option<PathBuf>,
+}
 
 impl DataDir {
     /// The directory that `--data-dir`, the environment or XDG names; made if absent, mode 0700.
@@ -44,15 +48,27 @@ impl DataDir {
                     format!("{}: {error}", path.display()),
                 )
             })?;
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            storage_file: global.storage.clone(),
+        })
+    }
+
+    /// A directory that is there already.
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            storage_file: None,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub(crate) fn customer(&self) -> PathBuf {
-        self.0.join("customer")
+        self.path.join("customer")
     }
 
     fn config_file(&self) -> PathBuf {
@@ -61,6 +77,22 @@ impl DataDir {
 
     pub(crate) fn token_file(&self) -> PathBuf {
         self.customer().join("token")
+    }
+
+    /// The configuration of the storage tiers.
+    pub(crate) fn storage_file(&self) -> PathBuf {
+        let named = self.storage_file.clone();
+        named.unwrap_or_else(|| self.customer().join("storage.toml"))
+    }
+
+    /// A directory of the customer's side; made when absent, mode 0700.
+    pub(crate) fn private_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+        let dir = self.customer().join(name);
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)?;
+        Ok(dir)
     }
 
     /// What `init` wrote.
@@ -118,7 +150,7 @@ pub(crate) fn read_token(file: &Path) -> Result<SecretString, Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let temporary = file.with_extension("new");
     if let Err(error) = std::fs::remove_file(&temporary)
         && error.kind() != std::io::ErrorKind::NotFound

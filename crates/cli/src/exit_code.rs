@@ -1,6 +1,7 @@
 //! What the command's exit code means, and the failure it stands for.
 
 use halfkey_core::Fault;
+use halfkey_core::wire::ErrorCode;
 
 /// Exit codes. 2 is clap's own, for arguments that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,12 +97,22 @@ impl From<std::io::Error> for Failure {
 
 impl From<halfkey_vault::Error> for Failure {
     fn from(error: halfkey_vault::Error) -> Self {
-        let kind = match &error {
-            halfkey_vault::Error::NotFound(_) => ExitKind::NotFound,
-            halfkey_vault::Error::Caller(_) | halfkey_vault::Error::Parse(_) => ExitKind::Input,
-            _ => ExitKind::Storage,
-        };
-        Self::new(kind, "vault", error.to_string())
+        let code = halfkey::vault_code(&error);
+        Self::new(kind_of_vault(&error), code, error.to_string())
+    }
+}
+
+const fn kind_of_vault(error: &halfkey_vault::Error) -> ExitKind {
+    use halfkey_vault::Error;
+    match error {
+        Error::NotFound(_) => ExitKind::NotFound,
+        Error::Caller(_) | Error::Parse(_) | Error::Config(_) => ExitKind::Input,
+        Error::Throttled(_)
+        | Error::Timeout(_)
+        | Error::Backend {
+            temporary: true, ..
+        } => ExitKind::Unavailable,
+        _ => ExitKind::Storage,
     }
 }
 
@@ -135,21 +146,7 @@ impl From<halfkey_server::Error> for Failure {
 impl From<halfkey::Error> for Failure {
     fn from(error: halfkey::Error) -> Self {
         use halfkey::Error;
-        let kind = match &error {
-            Error::WalletNotFound => ExitKind::NotFound,
-            Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
-            Error::Network(_) => ExitKind::Unavailable,
-            Error::WalletLocked { .. }
-            | Error::PeerMisbehaved { .. }
-            | Error::LockNotStored { .. }
-            | Error::ProviderIdentityMismatch
-            | Error::Ceremony(_)
-            | Error::BadSignature => ExitKind::Custody,
-            Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
-            Error::Vault(_) | Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,
-            Error::Api(api) => kind_of_status(api.code.status(), error.fault()),
-            _ => kind_of(error.fault()),
-        };
+        let kind = kind_of_error(&error);
         let hint = match &error {
             Error::LeftPending { .. } => Some("halfkey wallet resume"),
             Error::Network(_) => Some("is the provider running? halfkey serve"),
@@ -166,6 +163,35 @@ impl From<halfkey::Error> for Failure {
     }
 }
 
+/// What stands behind an error that wraps another one decides, except for an unknown outcome.
+fn kind_of_error(error: &halfkey::Error) -> ExitKind {
+    use halfkey::Error;
+    match error {
+        Error::LeftPending { source, .. } => kind_of_error(source),
+        Error::NotActivated(inner) => kind_of_error(&inner.source),
+        Error::Shared(inner) => kind_of_error(inner),
+        Error::WalletNotFound => ExitKind::NotFound,
+        Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
+        Error::Network(_) => ExitKind::Unavailable,
+        Error::WalletLocked { .. }
+        | Error::PeerMisbehaved { .. }
+        | Error::LockNotStored { .. }
+        | Error::ProviderIdentityMismatch
+        | Error::Ceremony(_)
+        | Error::BadSignature => ExitKind::Custody,
+        Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
+        Error::Vault(inner) => kind_of_vault(inner),
+        Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,
+        Error::Api(api) => match api.code {
+            ErrorCode::PeerMisbehaved
+            | ErrorCode::BlindSigningDenied
+            | ErrorCode::PayloadRefused => ExitKind::Custody,
+            code => kind_of_status(code.status(), error.fault()),
+        },
+        _ => kind_of(error.fault()),
+    }
+}
+
 /// The exit kind of an answer of the provider's.
 const fn kind_of_status(status: u16, fault: Fault) -> ExitKind {
     match status {
@@ -174,5 +200,64 @@ const fn kind_of_status(status: u16, fault: Fault) -> ExitKind {
         423 => ExitKind::Custody,
         429 | 503 => ExitKind::Unavailable,
         _ => kind_of(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use halfkey::Error;
+    use halfkey_core::AttemptId;
+    use halfkey_vault::Error as Vault;
+
+    use super::*;
+
+    fn pending(source: Error) -> Error {
+        Error::LeftPending {
+            attempt: AttemptId::from_bytes([0; 16]),
+            source: Box::new(source),
+        }
+    }
+
+    /// Each failure the guides speak of ends with the code they name.
+    #[test]
+    fn each_failure_has_its_exit_code() {
+        let locked = || Error::WalletLocked {
+            generation: halfkey_core::Generation(0),
+        };
+        let unknown = Error::OutcomeUnknown {
+            digest: "00".to_owned(),
+            source: Box::new(Error::BadSignature),
+        };
+        let cases = [
+            (Error::InvalidArgument("x".to_owned()), 3),
+            (Error::NoShare, 3),
+            (Error::ShareOfAnotherWallet, 3),
+            (Error::ShareOfAnotherParty, 3),
+            (Error::ShareOfAnotherEnvironment, 3),
+            (
+                Error::ShareOfAnotherGeneration {
+                    share: halfkey_core::Generation(1),
+                },
+                3,
+            ),
+            (Error::ShareDamaged, 8),
+            (Error::WalletNotFound, 4),
+            (Error::NotAuthenticated, 5),
+            (locked(), 7),
+            (Error::BadSignature, 7),
+            (Error::ProviderIdentityMismatch, 7),
+            (unknown, 9),
+            (pending(locked()), 7),
+            (pending(Error::NotAuthenticated), 5),
+            (Error::Vault(Vault::Full("x".to_owned())), 8),
+            (Error::Vault(Vault::Timeout("x".to_owned())), 6),
+            (Error::Vault(Vault::Denied("x".to_owned())), 8),
+            (Error::Vault(Vault::KeyDisabled("x".to_owned())), 8),
+            (Error::Vault(Vault::Config("x".to_owned())), 3),
+        ];
+        for (error, code) in cases {
+            let shown = format!("{error:?}");
+            assert_eq!(Failure::from(error).kind.code(), code, "{shown}");
+        }
     }
 }

@@ -8,6 +8,8 @@ mod exit_code;
 mod output;
 mod passphrase;
 mod progress;
+mod rescue;
+mod storage;
 
 use clap::Parser as _;
 

@@ -18,3 +18,17 @@ pub(crate) fn spinner(output: Output, text: impl Into<String>) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
+
+/// A counter of work whose end is not known; hidden as [`spinner`] is.
+pub(crate) fn counter(output: Output, unit: &str) -> ProgressBar {
+    if output.is_json() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::no_length();
+    let template = format!("{{spinner}} {{pos}} {unit}, {{msg}} ({{per_sec}}, {{elapsed}})");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}

@@ -1,5 +1,7 @@
 //! Why an operation failed, and who is at fault.
 
+use std::sync::Arc;
+
 use halfkey_core::wire::ErrorCode;
 use halfkey_core::{AttemptId, Fault, Generation, ParseError};
 
@@ -11,6 +13,8 @@ mod network;
 mod unactivated;
 
 pub use api_error::ApiError;
+#[cfg(feature = "vault")]
+pub use code::vault_code;
 pub use network::{NetworkError, NetworkKind};
 pub use unactivated::Unactivated;
 
@@ -148,12 +152,21 @@ pub enum Error {
     #[cfg(feature = "vault")]
     #[error("vault: {0}")]
     Vault(#[from] halfkey_vault::Error),
+    /// Several calls waited for one answer, and this is what it was.
+    #[error(transparent)]
+    Shared(Arc<Error>),
     /// An invariant of ours does not hold.
     #[error("internal: {0}")]
     Bug(&'static str),
 }
 
 impl Error {
+    /// The error itself where nobody else waits for it.
+    #[cfg(feature = "vault")]
+    pub(crate) fn shared(error: Arc<Self>) -> Self {
+        Arc::try_unwrap(error).unwrap_or_else(Self::Shared)
+    }
+
     /// Who has to act for the same call to succeed.
     pub fn fault(&self) -> Fault {
         match self {
@@ -167,6 +180,7 @@ impl Error {
             Self::Ceremony(inner) => inner.fault(),
             #[cfg(feature = "vault")]
             Self::Vault(inner) => inner.fault(),
+            Self::Shared(inner) => inner.fault(),
             Self::Bug(_) => Fault::Bug,
             Self::WalletLocked { .. }
             | Self::AttemptAborted(_)
@@ -206,6 +220,7 @@ impl Error {
                 source.api_code()
             }
             Self::NotActivated(inner) => inner.source.api_code(),
+            Self::Shared(inner) => inner.api_code(),
             _ => None,
         }
     }
@@ -214,6 +229,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<core::time::Duration> {
         match self {
             Self::Api(api) | Self::Authentication(api) => api.retry_after,
+            Self::Shared(inner) => inner.retry_after(),
             _ => None,
         }
     }

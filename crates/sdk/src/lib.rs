@@ -33,11 +33,13 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    PendingEntry, ResumeTarget, Resumed, Settled, StoreOptions, StoredWallet, WalletStore,
-    WalletView,
+    PendingEntry, ResumeTarget, Resumed, Settled, StoreContexts, StoreOptions, StoredWallet,
+    WalletStore, WalletView,
 };
 
 pub use client::WalletClient;
+#[cfg(feature = "vault")]
+pub use error::vault_code;
 pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
 pub use evm::EvmWalletClient;
 pub use identity::{ProviderIdentity, fingerprint};

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use halfkey_core::random::os_rng;
 use halfkey_core::{ChainName, RequestId, WalletProperties};
-use halfkey_vault::{Access, Expect, PropertiesStore, Purpose, Vault};
+use halfkey_vault::{Access, PropertiesStore, Purpose, ReadThrough, Vault};
 use tokio::sync::OnceCell;
 
 use crate::{Error, Result, WalletClient};
 
 mod activate;
+mod adopt;
 mod alias;
+mod contexts;
 mod create;
 mod finish;
 mod guard;
@@ -27,6 +29,7 @@ mod stage;
 mod suspects;
 mod view;
 
+pub use contexts::StoreContexts;
 pub use options::StoreOptions;
 pub use resume::{PendingEntry, ResumeTarget, Resumed, Settled};
 pub use view::{StoredWallet, WalletView};
@@ -43,7 +46,7 @@ pub use view::{StoredWallet, WalletView};
 pub struct WalletStore {
     client: Arc<WalletClient>,
     vault: Vault,
-    properties: Arc<dyn PropertiesStore>,
+    cache: ReadThrough<Error>,
     options: StoreOptions,
     pinned: OnceCell<()>,
 }
@@ -68,7 +71,7 @@ impl WalletStore {
         Self {
             client,
             vault,
-            properties,
+            cache: ReadThrough::new(properties, options.cache_deadline),
             options,
             pinned: OnceCell::new(),
         }
@@ -87,38 +90,26 @@ impl WalletStore {
     pub async fn properties(&self, address: &str) -> Result<WalletProperties> {
         let chain = chain_of(address);
         let canonical = halfkey_chain::canonical_address(chain, address)?;
-        match self.properties.get(&canonical).await {
-            Ok(Some(cached)) => {
-                let address = &cached.value.account_address;
-                if halfkey_chain::canonical_address(chain, address).as_ref() == Ok(&canonical) {
-                    return Ok(cached.value);
-                }
-                tracing::warn!(
-                    address = canonical,
-                    "the cache holds another wallet's properties"
-                );
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "properties cache does not answer"),
-        }
-        let found = match self.find_row(chain, address).await? {
-            Some(row) if row.value.active().is_some() => row.value.properties(),
-            // Pending: there is no address to speak of yet.
-            Some(_) => return Err(Error::WalletNotFound),
-            None => self.client.fetch_wallet_metadata(address).await?,
+        let belongs = |found: &WalletProperties| {
+            let address = halfkey_chain::canonical_address(chain, &found.account_address);
+            address.as_ref() == Ok(&canonical)
         };
-        self.cache(&canonical, &found).await;
-        Ok(found)
+        let fetch = || self.properties_from_source(chain, address);
+        let found = self.cache.get_or_fetch(&canonical, belongs, fetch).await;
+        found.map_err(Error::shared)
     }
 
-    /// Writes the cache tier. It makes no promise, so a failure is only worth a warning.
-    async fn cache(&self, canonical: &str, properties: &WalletProperties) {
-        if let Err(error) = self
-            .properties
-            .put(canonical, properties, Expect::Any)
-            .await
-        {
-            tracing::warn!(%error, "wallet properties were not cached");
+    /// From the vault tier's row, else from the provider.
+    async fn properties_from_source(
+        &self,
+        chain: ChainName,
+        address: &str,
+    ) -> Result<WalletProperties> {
+        match self.find_row(chain, address).await? {
+            Some(row) if row.value.active().is_some() => Ok(row.value.properties()),
+            // Pending: there is no address to speak of yet.
+            Some(_) => Err(Error::WalletNotFound),
+            None => self.client.fetch_wallet_metadata(address).await,
         }
     }
 

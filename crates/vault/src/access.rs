@@ -19,6 +19,10 @@ pub enum Purpose {
     Guard,
     /// Checking the set-up itself.
     Probe,
+    /// Moving records to a new KEK version.
+    Rewrap,
+    /// What an operator does by hand: rotation, disabling, export of the audit log.
+    Operate,
 }
 
 impl Purpose {
@@ -31,6 +35,8 @@ impl Purpose {
             Self::Resume => "resume",
             Self::Guard => "guard",
             Self::Probe => "probe",
+            Self::Rewrap => "rewrap",
+            Self::Operate => "operate",
         }
     }
 }

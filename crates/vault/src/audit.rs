@@ -1,7 +1,10 @@
 //! The audit sink: no record of an opening, no plaintext.
 
 pub mod chain;
+pub mod checkpoint;
+pub mod export;
 pub mod memory;
+pub mod reader;
 pub mod sqlite;
 pub mod verify;
 

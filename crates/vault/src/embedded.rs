@@ -9,22 +9,24 @@
 //!
 //! Everything is 0600 in a 0700 directory; a looser file or directory is refused.
 
-mod probe;
+pub(crate) mod probe;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use halfkey_core::{Clock, EnvironmentId, SecretString};
 
+pub use self::probe::{NAME as PROBE, context as probe_context};
+
 use crate::audit::sqlite::SqliteAudit;
 use crate::kms::keyring::Keyring;
 use crate::store::sqlite::{Options, SqliteProperties, SqliteRecords};
 use crate::{Error, PropertiesStore, Vault, VaultParts};
 
-const KEYRING: &str = "keyring.json";
-const RECORDS: &str = "vault.sqlite";
-const PROPERTIES: &str = "cache.sqlite";
-const AUDIT: &str = "audit.sqlite";
+pub(crate) const KEYRING: &str = "keyring.json";
+pub(crate) const RECORDS: &str = "vault.sqlite";
+pub(crate) const PROPERTIES: &str = "cache.sqlite";
+pub(crate) const AUDIT: &str = "audit.sqlite";
 
 /// The embedded vault, open, with every right.
 #[derive(Clone)]
@@ -127,7 +129,11 @@ impl Embedded {
             records,
             cache,
         };
-        match probe::check(&embedded.vault, &embedded.keyring, node).await {
+        let canary = probe::Canary {
+            may_seal: true,
+            kek: embedded.keyring.uri(),
+        };
+        match probe::check(&embedded.vault, environment, node, &canary).await {
             Ok(()) => Ok(embedded),
             Err(error) => {
                 embedded.close().await;
@@ -160,7 +166,7 @@ async fn make_stores(dir: &Path, environment: &EnvironmentId) -> Result<(), Erro
 }
 
 /// On a thread of its own: a passphrase takes a while.
-async fn open_keyring(
+pub(crate) async fn open_keyring(
     path: &Path,
     environment: &EnvironmentId,
     passphrase: Option<&SecretString>,
@@ -170,7 +176,7 @@ async fn open_keyring(
     blocking(move || Keyring::open(&path, &environment, passphrase.as_ref())).await
 }
 
-async fn create_keyring(
+pub(crate) async fn create_keyring(
     path: &Path,
     environment: &EnvironmentId,
     passphrase: Option<&SecretString>,

@@ -22,6 +22,7 @@ pub(crate) const TAG_LEN: usize = 16;
 const INFO: &[u8] = b"halfkey-record-v1\x00\x01";
 
 /// The public values drawn for one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) salt: [u8; 32],
     pub(crate) commitment: [u8; 32],
@@ -111,6 +112,12 @@ pub(crate) fn open_body(
     open(&derived.key, header.nonce, &aad, body).ok_or(OpenError::Rejected(
         "it is damaged or belongs to another context",
     ))
+}
+
+/// Whether a record with this header was sealed with `dek`; compared in constant time.
+pub(crate) fn is_committed(dek: &Dek, header: &Header) -> Result<bool, Error> {
+    let derived = derive(dek, &header.salt)?;
+    Ok(derived.commitment.ct_eq(&header.commitment).into())
 }
 
 /// Why a body did not open.

@@ -181,12 +181,6 @@ impl Error {
     }
 
     /// A back-end failure that trying again may mend.
-    #[cfg(any(
-        feature = "postgres",
-        feature = "redis",
-        feature = "_http",
-        feature = "pkcs11"
-    ))]
     pub(crate) fn temporary(message: impl Into<String>) -> Self {
         Self::Backend {
             message: message.into(),

@@ -51,6 +51,16 @@ impl WalletGuard {
         }
     }
 
+    /// What the guard record `name` of this wallet is bound to; `None` when it is none of them.
+    pub fn context_of(&self, name: &RecordName) -> Option<BindCtx> {
+        if self.high_water_name().ok().as_ref() == Some(name) {
+            return Some(self.ctx.clone());
+        }
+        let (_, number) = name.as_str().rsplit_once("/lock/")?;
+        let generation = Generation(number.parse().ok()?);
+        (self.lock_name(generation).ok().as_ref() == Some(name)).then(|| self.lock_ctx(generation))
+    }
+
     fn lock_ctx(&self, generation: Generation) -> BindCtx {
         BindCtx {
             purpose: RecordPurpose::Lock,

@@ -58,8 +58,10 @@
 pub mod access;
 pub mod audit;
 pub mod bind_ctx;
+pub mod cache;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod dek_cache;
 pub mod embedded;
 mod entropy;
 mod envelope;
@@ -69,10 +71,14 @@ pub mod fault;
 pub mod guard;
 pub mod kms;
 pub mod net;
+pub mod operator_key;
 mod private_file;
 pub mod record;
 pub mod record_name;
 pub mod rewrap;
+pub mod rotation;
+pub mod steady;
+pub mod storage;
 pub mod store;
 mod tombstone;
 pub mod vault;
@@ -80,6 +86,8 @@ pub mod vault;
 pub use access::{Access, Purpose};
 pub use audit::{AuditEvent, AuditOutcome, AuditPosition, AuditSink};
 pub use bind_ctx::{BindCtx, RecordPurpose};
+pub use cache::{BoundedProperties, ReadThrough};
+pub use dek_cache::{DekCache, DekCacheLimits};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use guard::{LockRecord, WalletGuard};
@@ -89,8 +97,13 @@ pub use kms::{
 pub use record::SealedRecord;
 pub use record_name::RecordName;
 pub use rewrap::rewrap_record;
+pub use rotation::{
+    Census, RecordContexts, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, census,
+};
+pub use steady::{RetryPolicy, Steady};
+pub use storage::{Storage, StorageConfig};
 pub use store::{
     DestroyRecord, Expect, GetRecord, ListRecords, Page, PropertiesStore, PutRecord, RecordStore,
     Rev, Versioned,
 };
-pub use vault::{Vault, VaultParts};
+pub use vault::{AuditPolicy, Vault, VaultParts};

@@ -189,6 +189,27 @@ pub(crate) fn sweep(path: &Path) -> Result<(), Error> {
     if swept { sync_dir(&dir) } else { Ok(()) }
 }
 
+/// Removes what a crash left of [`write_atomically`] of every file in `dir`, under the same
+/// condition.
+pub(crate) fn sweep_all(dir: &Path) -> Result<(), Error> {
+    let entries =
+        std::fs::read_dir(dir).map_err(|error| io_error("cannot read directory", dir, &error))?;
+    let mut swept = false;
+    for entry in entries {
+        let entry = entry.map_err(|error| io_error("cannot read directory", dir, &error))?;
+        let name = entry.file_name();
+        let of = name.as_bytes().rsplitn(3, |byte| *byte == b'.').last();
+        let prefix = of.map(|of| [of, b"."].concat()).unwrap_or_default();
+        if prefix.starts_with(b".") && is_temporary(&name, OsStr::from_bytes(&prefix)) {
+            let left = entry.path();
+            std::fs::remove_file(&left)
+                .map_err(|error| io_error("cannot remove", &left, &error))?;
+            swept = true;
+        }
+    }
+    if swept { sync_dir(dir) } else { Ok(()) }
+}
+
 /// Exactly the names that [`temporary_beside`] makes.
 fn is_temporary(name: &OsStr, prefix: &OsStr) -> bool {
     let suffix = name
@@ -357,5 +378,10 @@ mod tests {
         sweep(&path).unwrap();
         assert!(!litter.exists());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), keep.len());
+        std::fs::write(&litter, b"").unwrap();
+        sweep_all(dir.path()).unwrap();
+        assert!(!litter.exists() && !dir.path().join(".g.0123456789abcdef.tmp").exists());
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, keep.len() - 1);
     }
 }

@@ -6,7 +6,7 @@ mod encode;
 mod golden;
 
 use crate::Wrapped;
-use crate::envelope::Header;
+use crate::envelope::{Header, MAGIC};
 
 /// The longest plaintext a record holds, in bytes: ten times the largest share.
 pub const MAX_PLAINTEXT_LEN: usize = 1 << 20;
@@ -47,6 +47,11 @@ impl SealedRecord {
         &self.bytes
     }
 
+    /// Whether these bytes claim to be a sealed record, of whatever version.
+    pub fn is_marked(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
+    }
+
     /// Parses an encoded record, checking every length.
     ///
     /// # Errors
@@ -61,6 +66,13 @@ impl SealedRecord {
     /// The wrapped keys, in order. Public: ids and ciphertext only.
     pub fn wraps(&self) -> Vec<Wrapped> {
         self.parts().wraps
+    }
+
+    /// Whether both seal the same plaintext in the same act: alike but for their wrapped keys, as
+    /// after one of two copies was rewrapped.
+    pub fn is_same_but_for_wraps(&self, other: &Self) -> bool {
+        let (one, two) = (self.parts(), other.parts());
+        one.header == two.header && one.body == two.body
     }
 
     /// The same body with other wrapped keys.

@@ -14,11 +14,14 @@ mod trail;
 
 pub use self::rows::MAX_ROW_LEN;
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use halfkey_core::Clock;
 
-use crate::{AuditSink, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey};
+use crate::{
+    AuditSink, DekCache, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey,
+};
 
 /// The rights a process was given; what is `None` it cannot do.
 #[derive(Clone)]
@@ -45,12 +48,65 @@ pub struct VaultParts {
 #[derive(Clone)]
 pub struct Vault {
     parts: VaultParts,
+    dek_cache: Option<Arc<DekCache>>,
+    audit_policy: AuditPolicy,
+}
+
+/// What happens while the audit sink takes no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditPolicy {
+    /// How long the sink may take for one event.
+    pub deadline: Duration,
+    /// Whether an operation goes on without its event. It is a warning in the log then, and the
+    /// audit chain has a gap nobody can see: leave it off where keys are worth anything.
+    pub goes_on_without: bool,
+}
+
+/// Five seconds, and no event means no plaintext.
+impl AuditPolicy {
+    /// The default, where a constant is wanted.
+    pub const STRICT: Self = Self {
+        deadline: Duration::from_secs(5),
+        goes_on_without: false,
+    };
+}
+
+impl Default for AuditPolicy {
+    fn default() -> Self {
+        Self::STRICT
+    }
 }
 
 impl Vault {
     /// A barrier over these rights.
     pub const fn new(parts: VaultParts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            dek_cache: None,
+            audit_policy: AuditPolicy::STRICT,
+        }
+    }
+
+    /// The same, with another word on what happens while the audit sink takes no event.
+    #[must_use]
+    pub const fn with_audit_policy(mut self, policy: AuditPolicy) -> Self {
+        self.audit_policy = policy;
+        self
+    }
+
+    /// The same, with data keys kept for a short while; without it every open asks the KEK
+    /// provider.
+    #[must_use]
+    pub fn with_dek_cache(mut self, cache: Arc<DekCache>) -> Self {
+        self.dek_cache = Some(cache);
+        self
+    }
+
+    /// Forgets cached data keys: after a rotation, a disabled KEK version, or a freeze.
+    pub fn clear_dek_cache(&self) {
+        if let Some(cache) = &self.dek_cache {
+            cache.clear();
+        }
     }
 
     /// Whether this process may open records at all.

@@ -1,5 +1,10 @@
-//! `halfkey audit verify`: the audit chains of both halves, offline.
+//! `halfkey audit verify`: the audit chains of both halves, offline; `checkpoint` and `export` of
+//! the customer's.
 
+mod checkpoint;
+mod export;
+
+use halfkey_core::SecretString;
 use halfkey_core::wire::ActivityRef;
 use halfkey_server::activity as activity_log;
 use halfkey_vault::AuditPosition;
@@ -11,8 +16,35 @@ use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 
-pub(crate) async fn run(data: &DataDir, command: Audit, output: Output) -> Result<(), Failure> {
-    let Audit::Verify { anchor, activity } = command;
+pub(crate) async fn run(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    command: Audit,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
+        Audit::Verify {
+            anchor,
+            activity,
+            checkpoint,
+            checkpoint_key,
+        } => {
+            if let Some(file) = checkpoint {
+                checkpoint::compare(data, &file, checkpoint_key.as_deref()).await?;
+            }
+            verify_both(data, anchor, activity, output).await
+        }
+        Audit::Checkpoint => checkpoint::sign(data, passphrase).await,
+        Audit::Export(options) => export::run(data, &options).await,
+    }
+}
+
+async fn verify_both(
+    data: &DataDir,
+    anchor: Option<String>,
+    activity: Option<String>,
+    output: Output,
+) -> Result<(), Failure> {
     let anchor = anchor.as_deref().map(parse_anchor).transpose()?;
     let activity = activity
         .as_deref()

@@ -15,3 +15,4 @@ mod crash;
 mod demo;
 mod shares;
 mod support;
+mod vault;

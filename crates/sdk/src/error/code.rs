@@ -37,13 +37,15 @@ impl Error {
             Self::Ceremony(_) => "ceremony",
             #[cfg(feature = "vault")]
             Self::Vault(inner) => vault_code(inner),
+            Self::Shared(inner) => inner.code(),
             Self::Bug(_) => "internal",
         }
     }
 }
 
+/// The stable name of a storage failure; [`Error::code`] of [`Error::Vault`].
 #[cfg(feature = "vault")]
-const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
+pub const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
     use halfkey_vault::Error as Vault;
     match error {
         Vault::NotFound(_) => "record_not_found",
@@ -59,6 +61,15 @@ const fn vault_code(error: &halfkey_vault::Error) -> &'static str {
         Vault::Environment { .. } => "another_environment",
         Vault::Permissions(_) => "permissions",
         Vault::TooLarge { .. } => "too_large",
+        Vault::UnknownTerm { .. } => "unknown_term",
+        Vault::ShredIncomplete(_) => "shred_incomplete",
+        Vault::Denied(_) => "permission_denied",
+        Vault::KeyDisabled(_) => "kek_disabled",
+        Vault::Throttled(_) => "throttled",
+        Vault::Timeout(_) => "store_timeout",
+        Vault::NotDurable(_) => "store_not_durable",
+        Vault::Insecure(_) => "insecure_connection",
+        Vault::Config(_) => "configuration",
         _ => "vault",
     }
 }

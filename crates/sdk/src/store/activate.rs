@@ -1,7 +1,7 @@
 use halfkey_core::AttemptId;
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ProofState;
-use halfkey_vault::{Error as VaultError, Expect, RecordName, Versioned};
+use halfkey_vault::{Error as VaultError, Expect, RecordName, SealedRecord, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationRow, GenerationState, StateRow};
@@ -40,7 +40,7 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache(&state.address, &state.properties()).await;
+        self.cache.write(&state.address, &state.properties()).await;
         crash_point("create.after_cache");
         Ok(())
     }
@@ -64,14 +64,16 @@ impl WalletStore {
         Ok(())
     }
 
-    /// An earlier try copied it; anything else under that name is not ours to overwrite.
+    /// An earlier try copied it (and one of the two may have been rewrapped since); anything else
+    /// under that name is not ours to overwrite.
     async fn same_record(&self, from: &RecordName, to: &RecordName) -> Result<()> {
         let (from, stored) = (
             self.vault.get_row(from).await?,
             self.vault.get_row(to).await?,
         );
-        match (from, stored) {
-            (Some(from), Some(stored)) if from.value == stored.value => Ok(()),
+        let record = |row: Option<Versioned<Vec<u8>>>| SealedRecord::from_bytes(&row?.value).ok();
+        match (record(from), record(stored)) {
+            (Some(from), Some(stored)) if from.is_same_but_for_wraps(&stored) => Ok(()),
             _ => Err(Error::VaultState(format!("{to} holds another record"))),
         }
     }

@@ -137,7 +137,7 @@ impl WalletStore {
     }
 
     /// From stored shares to an active wallet. The shares in memory are only a last resort.
-    async fn finish_new(&self, pending: PendingWallet) -> Result<WalletProperties> {
+    pub(super) async fn finish_new(&self, pending: PendingWallet) -> Result<WalletProperties> {
         let attempt = pending.attempt_id();
         let properties = pending.properties().clone();
         let row = match self

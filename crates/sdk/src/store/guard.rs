@@ -69,7 +69,11 @@ impl WalletStore {
         }
     }
 
-    async fn write_lock(&self, row: &Versioned<StateRow>, lock: &LockToken) -> Result<()> {
+    pub(super) async fn write_lock(
+        &self,
+        row: &Versioned<StateRow>,
+        lock: &LockToken,
+    ) -> Result<()> {
         let state = &row.value;
         let found = state
             .generations

@@ -16,6 +16,8 @@ pub struct StoreOptions {
     /// rule 6): a younger one may belong to a create that is still running, or to shares that an
     /// error handed to the caller.
     pub abort_after: Duration,
+    /// How long the cache tier may take per call before it is passed over.
+    pub cache_deadline: Duration,
 }
 
 impl Default for StoreOptions {
@@ -25,6 +27,7 @@ impl Default for StoreOptions {
             actor: "halfkey".to_owned(),
             signing_party: PartyIndex::CUSTOMER_1,
             abort_after: Duration::from_hours(30 * 24),
+            cache_deadline: Duration::from_millis(250),
         }
     }
 }

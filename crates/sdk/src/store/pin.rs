@@ -2,8 +2,8 @@
 
 use ed25519_dalek::VerifyingKey;
 use halfkey_core::{
-    AttemptId, ChainName, Generation, KeyShareId, PartyIndex, SecretBytes, ShareSetId,
-    ThresholdSignatureScheme, WalletId,
+    AttemptId, ChainName, EnvironmentId, Generation, KeyShareId, PartyIndex, SecretBytes,
+    ShareSetId, ThresholdSignatureScheme, WalletId,
 };
 use halfkey_vault::{BindCtx, Error as VaultError, Expect, Purpose, RecordName, RecordPurpose};
 
@@ -20,9 +20,7 @@ impl WalletStore {
     }
 
     async fn pin_now(&self) -> Result<()> {
-        let environment = self.client.environment();
-        let prefix = &self.options.prefix;
-        let name = RecordName::new(format!("{prefix}provider-identity/{environment}"))?;
+        let name = pin_name(&self.options.prefix, self.client.environment())?;
         if !self.vault.can_open() {
             // It cannot read the pin, so it goes by what it was configured with.
             let key = self.client.provider_identity().await?;
@@ -70,21 +68,32 @@ impl WalletStore {
         }
     }
 
-    /// The pin belongs to the environment; every field that names a wallet is empty or zero.
     fn pin_ctx(&self) -> BindCtx {
-        BindCtx {
-            environment: self.client.environment().clone(),
-            chain: ChainName::Evm,
-            account_address: String::new(),
-            wallet: WalletId::from_bytes([0; 16]),
-            key_share: KeyShareId::from_bytes([0; 16]),
-            share_set: ShareSetId::from_bytes([0; 16]),
-            party: PartyIndex::PROVIDER,
-            scheme: ThresholdSignatureScheme::TwoOfTwo,
-            purpose: RecordPurpose::Identity,
-            generation: Generation::default(),
-            attempt: AttemptId::from_bytes([0; 16]),
-            group_public_key_hash: [0; 32],
-        }
+        pin_ctx(self.client.environment())
+    }
+}
+
+/// Where the pin stands.
+pub(super) fn pin_name(prefix: &str, environment: &EnvironmentId) -> Result<RecordName> {
+    Ok(RecordName::new(format!(
+        "{prefix}provider-identity/{environment}"
+    ))?)
+}
+
+/// The pin belongs to the environment; every field that names a wallet is empty or zero.
+pub(super) fn pin_ctx(environment: &EnvironmentId) -> BindCtx {
+    BindCtx {
+        environment: environment.clone(),
+        chain: ChainName::Evm,
+        account_address: String::new(),
+        wallet: WalletId::from_bytes([0; 16]),
+        key_share: KeyShareId::from_bytes([0; 16]),
+        share_set: ShareSetId::from_bytes([0; 16]),
+        party: PartyIndex::PROVIDER,
+        scheme: ThresholdSignatureScheme::TwoOfTwo,
+        purpose: RecordPurpose::Identity,
+        generation: Generation::default(),
+        attempt: AttemptId::from_bytes([0; 16]),
+        group_public_key_hash: [0; 32],
     }
 }

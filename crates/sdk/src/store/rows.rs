@@ -1,5 +1,5 @@
-use halfkey_core::ChainName;
-use halfkey_vault::{Expect, RecordName, Rev, Versioned};
+use halfkey_core::{ChainName, EnvironmentId};
+use halfkey_vault::{Expect, RecordName, Rev, Vault, Versioned};
 
 use super::WalletStore;
 use super::row::StateRow;
@@ -25,28 +25,8 @@ impl WalletStore {
     }
 
     pub(super) async fn read_row(&self, name: &RecordName) -> Result<Option<Versioned<StateRow>>> {
-        let Some(stored) = self.vault.get_row(name).await? else {
-            return Ok(None);
-        };
-        let row = StateRow::parse(&stored.value)
-            .ok_or_else(|| Error::VaultState(format!("{name} is damaged or of a newer version")))?;
-        if row.environment != *self.client.environment() {
-            return Err(Error::VaultState(format!(
-                "{name} belongs to another environment"
-            )));
-        }
-        let canonical = halfkey_chain::canonical_address(row.chain, &row.account_address)?;
-        if canonical != row.address
-            || RecordName::state(&self.options.prefix, &row.address)? != *name
-        {
-            return Err(Error::VaultState(format!(
-                "{name} speaks of another wallet"
-            )));
-        }
-        Ok(Some(Versioned {
-            value: row,
-            rev: stored.rev,
-        }))
+        let environment = self.client.environment();
+        read_row(&self.vault, environment, &self.options.prefix, name).await
     }
 
     pub(super) async fn write_row(&self, row: &StateRow, expect: Expect) -> Result<Rev> {
@@ -75,4 +55,33 @@ impl WalletStore {
             }
         }
     }
+}
+
+/// The row `name`, held against the environment and against its own name.
+pub(super) async fn read_row(
+    vault: &Vault,
+    environment: &EnvironmentId,
+    prefix: &str,
+    name: &RecordName,
+) -> Result<Option<Versioned<StateRow>>> {
+    let Some(stored) = vault.get_row(name).await? else {
+        return Ok(None);
+    };
+    let row = StateRow::parse(&stored.value)
+        .ok_or_else(|| Error::VaultState(format!("{name} is damaged or of a newer version")))?;
+    if row.environment != *environment {
+        return Err(Error::VaultState(format!(
+            "{name} belongs to another environment"
+        )));
+    }
+    let canonical = halfkey_chain::canonical_address(row.chain, &row.account_address)?;
+    if canonical != row.address || RecordName::state(prefix, &row.address)? != *name {
+        return Err(Error::VaultState(format!(
+            "{name} speaks of another wallet"
+        )));
+    }
+    Ok(Some(Versioned {
+        value: row,
+        rev: stored.rev,
+    }))
 }

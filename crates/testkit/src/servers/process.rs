@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ impl ServerProcess {
     /// Starts the program and waits until it prints a line that contains `marker`, on either
     /// stream. What it prints is shown only when it does not start.
     pub fn start(command: &Command, marker: &'static str) -> Self {
+        let (server, lines) = Self::start_with_lines(command, marker);
+        // Read on, or the server would block on a full pipe.
+        thread::spawn(move || for _ in lines {});
+        server
+    }
+
+    /// The same, with the lines it prints from then on; whoever takes them must read them all, or
+    /// the server blocks on a full pipe.
+    pub fn start_with_lines(command: &Command, marker: &'static str) -> (Self, Receiver<String>) {
         let mut supervised = Command::new("/bin/sh");
         supervised.args(["-c", SUPERVISOR, "sh"]);
         supervised.arg(command.get_program());
@@ -71,14 +80,16 @@ impl ServerProcess {
         };
         let program = command.get_program().display().to_string();
         let mut seen: Vec<String> = Vec::new();
-        loop {
+        let mut is_ready = false;
+        // The two lines come by two streams, in any order; without the first, signals would go to
+        // process 0, which is everybody's.
+        while !is_ready || server.pid == 0 {
             match lines.recv_timeout(START_LIMIT) {
                 Ok(line) => {
                     if let Some(pid) = line.strip_prefix("supervised ") {
                         server.pid = pid.trim().parse().unwrap();
-                    } else if line.contains(marker) {
-                        break;
                     }
+                    is_ready = is_ready || line.contains(marker);
                     seen.push(line);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -89,9 +100,7 @@ impl ServerProcess {
                 }
             }
         }
-        // Read on, or the server would block on a full pipe.
-        thread::spawn(move || for _ in lines {});
-        server
+        (server, lines)
     }
 
     /// Its process id.

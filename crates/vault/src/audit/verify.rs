@@ -8,17 +8,14 @@ use core::fmt;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePool;
 
 use super::AuditPosition;
 use super::chain::{self, ChainStart};
+use super::reader::{self, PAGE};
 use super::sqlite::{ChainRow, chains, entries_from, head_of, joins};
 use crate::Error;
 use crate::store::sqlite::from_sqlx;
-
-/// Rows read at a time.
-const PAGE: u32 = 1000;
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,13 +97,7 @@ impl fmt::Display for Report {
 /// # Errors
 /// When the file cannot be read as an audit log at all.
 pub async fn verify(path: &Path, anchor: Option<&AuditPosition>) -> Result<Report, Error> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .pragma("trusted_schema", "OFF")
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new().max_connections(1);
-    let pool = pool.connect_with(options).await.map_err(from_sqlx)?;
+    let pool = reader::open(path).await?;
     let report = Verifier::new(anchor).run(&pool).await;
     pool.close().await;
     report

@@ -2,20 +2,33 @@
 //! the process before it seals anything the other keyring could not open.
 
 use halfkey_core::{
-    AttemptId, ChainName, Generation, KeyShareId, PartyIndex, RequestId, SecretBytes, ShareSetId,
-    ThresholdSignatureScheme, WalletId,
+    AttemptId, ChainName, EnvironmentId, Generation, KeyShareId, PartyIndex, RequestId,
+    SecretBytes, ShareSetId, ThresholdSignatureScheme, WalletId,
 };
 
 use crate::entropy::random_bytes;
-use crate::kms::keyring::Keyring;
 use crate::{Access, BindCtx, Error, Expect, Purpose, RecordName, RecordPurpose, Vault};
 
-const NAME: &str = "probe";
+/// The canary's name.
+pub const NAME: &str = "probe";
+
+/// How the canary is treated.
+pub(crate) struct Canary<'a> {
+    /// Whether it is sealed where there is nothing yet; otherwise it must be there.
+    pub(crate) may_seal: bool,
+    /// What the KEK is called in errors.
+    pub(crate) kek: &'a str,
+}
 
 /// Opens the canary; seals it first where there is nothing yet.
-pub(super) async fn check(vault: &Vault, keyring: &Keyring, node: &str) -> Result<(), Error> {
+pub(crate) async fn check(
+    vault: &Vault,
+    environment: &EnvironmentId,
+    node: &str,
+    canary: &Canary<'_>,
+) -> Result<(), Error> {
     let name = RecordName::new(NAME)?;
-    let ctx = context(keyring);
+    let ctx = context(environment);
     let access = Access {
         actor: node.to_owned(),
         purpose: Purpose::Probe,
@@ -24,15 +37,15 @@ pub(super) async fn check(vault: &Vault, keyring: &Keyring, node: &str) -> Resul
     // Listed before the canary is looked for: no process stores a record before there is one.
     let others = vault.list_names("", None, 1).await?;
     if vault.get_row(&name).await?.is_none() {
-        if !others.names.is_empty() {
+        if !canary.may_seal || !others.names.is_empty() {
             return Err(Error::corrupt(
                 NAME,
-                "it is missing although other records are there",
+                "it is missing although this store was used",
             ));
         }
-        let canary = SecretBytes::new(random_bytes::<32>()?.to_vec());
+        let secret = SecretBytes::new(random_bytes::<32>()?.to_vec());
         match vault
-            .store(&name, &ctx, &canary, Expect::Absent, &access)
+            .store(&name, &ctx, &secret, Expect::Absent, &access)
             .await
         {
             // Another process was first: its canary is opened below.
@@ -44,15 +57,16 @@ pub(super) async fn check(vault: &Vault, keyring: &Keyring, node: &str) -> Resul
         Ok(_) => Ok(()),
         Err(Error::Corrupt { why, .. }) => Err(Error::Keyring(format!(
             "{} does not open the records of this store (its probe record: {why})",
-            keyring.uri()
+            canary.kek
         ))),
         Err(error) => Err(error),
     }
 }
 
-fn context(keyring: &Keyring) -> BindCtx {
+/// What the canary record (`probe`) of an environment's store is bound to.
+pub fn context(environment: &EnvironmentId) -> BindCtx {
     BindCtx {
-        environment: keyring.environment().clone(),
+        environment: environment.clone(),
         chain: ChainName::Evm,
         account_address: String::new(),
         wallet: WalletId::from_bytes([0; 16]),

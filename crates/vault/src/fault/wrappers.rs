@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use halfkey_core::WalletProperties;
 
 use super::{Failure, Faulty};
+use crate::store::secret::{SecretId, SecretPage, SecretStore};
 use crate::{
     AuditEvent, AuditPosition, AuditSink, BindCtx, Dek, DestroyRecord, Error, Expect, GetRecord,
     ListRecords, Page, PropertiesStore, PutRecord, RecordName, Rev, RewrapKey, UnwrapKey,
@@ -91,6 +92,53 @@ impl<T: DestroyRecord + ?Sized> DestroyRecord for Faulty<T> {
             Some(Failure::Lost) => Ok(()),
             Some(failure) => Err(failure.error()),
         }
+    }
+}
+
+#[async_trait]
+impl<T: SecretStore + ?Sized> SecretStore for Faulty<T> {
+    fn uri(&self) -> &str {
+        self.inner.uri()
+    }
+
+    fn limit(&self) -> usize {
+        self.inner.limit()
+    }
+
+    async fn create(&self, id: SecretId, name: &RecordName, value: &[u8]) -> Result<(), Error> {
+        match self.plan.next().await {
+            None => self.inner.create(id, name, value).await,
+            Some(failure @ Failure::CrashAfter) => {
+                drop(self.inner.create(id, name, value).await);
+                Err(failure.error())
+            }
+            Some(Failure::Torn) => {
+                let (begin, _) = value.split_at_checked(value.len() / 2).unwrap_or_default();
+                self.inner.create(id, name, begin).await
+            }
+            Some(Failure::Lost) => Ok(()),
+            Some(failure) => Err(failure.error()),
+        }
+    }
+
+    async fn read(&self, id: SecretId) -> Result<Option<Vec<u8>>, Error> {
+        under_plan!(self, self.inner.read(id))
+    }
+
+    async fn remove(&self, id: SecretId) -> Result<(), Error> {
+        match self.plan.next().await {
+            None => self.inner.remove(id).await,
+            Some(failure @ Failure::CrashAfter) => {
+                drop(self.inner.remove(id).await);
+                Err(failure.error())
+            }
+            Some(Failure::Lost) => Ok(()),
+            Some(failure) => Err(failure.error()),
+        }
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<SecretPage, Error> {
+        under_plan!(self, self.inner.list(after))
     }
 }
 

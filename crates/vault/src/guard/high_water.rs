@@ -67,7 +67,7 @@ impl WalletGuard {
         if !exists(vault, &name).await? {
             return Ok(None);
         }
-        let found = vault.load(&name, &self.ctx, access).await?;
+        let found = vault.load_warm(&name, &self.ctx, access).await?;
         let value = decode(found.value.expose())
             .ok_or_else(|| Error::corrupt(name.as_str(), "it is not a high-water mark"))?;
         Ok(Some(Versioned {

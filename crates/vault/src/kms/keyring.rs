@@ -5,6 +5,7 @@
 //! passphrase its keys are themselves sealed (Argon2id). `SPEC.md` section 5 has the format.
 
 mod file;
+mod manager;
 mod protection;
 mod reload;
 mod wrap;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use halfkey_core::{Clock, EnvironmentId, SecretString, UnixMillis};
+
+pub use self::manager::KeyringManager;
 
 use self::file::{Header, KeyringFile, Loaded};
 use self::protection::Protection;

@@ -1,17 +1,24 @@
 //! A key-encryption key that lives and dies with the process, for tests.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use halfkey_core::EnvironmentId;
 
 use super::aead_wrap::{self, Kek};
 use crate::entropy::random_bytes;
-use crate::{BindCtx, Dek, Error, RewrapKey, UnwrapKey, WrapKey, Wrapped};
+use crate::{
+    BindCtx, Dek, Error, KekInfo, KekState, KekVersion, ManageKey, RewrapKey, UnwrapKey, WrapKey,
+    Wrapped,
+};
 
 /// A KEK in memory, with versions.
 pub struct MemoryKek {
     uri: String,
     versions: Mutex<Vec<Kek>>,
+    disabled: Mutex<BTreeSet<String>>,
+    environment: EnvironmentId,
 }
 
 impl core::fmt::Debug for MemoryKek {
@@ -32,6 +39,8 @@ impl MemoryKek {
         Ok(Self {
             uri: format!("memory:{id}"),
             versions: Mutex::new(vec![first]),
+            disabled: Mutex::default(),
+            environment: "env-test".parse()?,
         })
     }
 
@@ -53,7 +62,14 @@ impl MemoryKek {
         versions.last().map(|kek| (versions.len(), kek.clone()))
     }
 
+    fn disabled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.disabled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn version(&self, wrapped: &Wrapped) -> Result<Kek, Error> {
+        if self.disabled().contains(&wrapped.kek_version) {
+            return Err(Error::KeyDisabled(self.uri.clone()));
+        }
         if wrapped.kek_uri != self.uri {
             return Err(Error::corrupt(&*self.uri, "it is wrapped by another KEK"));
         }
@@ -99,5 +115,52 @@ impl RewrapKey for MemoryKek {
     async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
         let dek = self.unwrap(ctx, wrapped).await?;
         self.wrap(ctx, &dek).await
+    }
+}
+
+#[async_trait]
+impl ManageKey for MemoryKek {
+    async fn info(&self) -> Result<KekInfo, Error> {
+        let count = self.newest().map_or(0, |(count, _)| count);
+        let disabled = self.disabled();
+        let versions = (1..=count).map(|number| {
+            let version = number.to_string();
+            let state = if disabled.contains(&version) {
+                KekState::Disabled
+            } else {
+                KekState::Enabled
+            };
+            KekVersion {
+                version,
+                created_at: None,
+                state,
+            }
+        });
+        Ok(KekInfo {
+            uri: self.uri.clone(),
+            environment: self.environment.clone(),
+            versions: versions.collect(),
+            hardware_or_remote: false,
+        })
+    }
+
+    async fn rotate(&self) -> Result<String, Error> {
+        self.add_version()?;
+        let newest = self.newest().map(|(number, _)| number.to_string());
+        newest.ok_or_else(|| Error::permanent("no KEK version"))
+    }
+
+    async fn disable(&self, version: &str) -> Result<(), Error> {
+        let newest = self.newest().map(|(number, _)| number.to_string());
+        if newest.as_deref() == Some(version) {
+            return Err(Error::Caller("the newest version wraps; rotate first"));
+        }
+        self.disabled().insert(version.to_owned());
+        Ok(())
+    }
+
+    async fn enable(&self, version: &str) -> Result<(), Error> {
+        self.disabled().remove(version);
+        Ok(())
     }
 }

@@ -38,7 +38,12 @@ pub fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback_host)
 }
 
-/// The same for a bare host name or address.
+/// Whether the URL is a link-local IPv4 address: where clouds have a machine's metadata service.
+pub fn is_link_local(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
+}
+
+/// [`is_loopback`] for a bare host name or address.
 pub fn is_loopback_host(host: &str) -> bool {
     match Host::parse(host) {
         Ok(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),

@@ -15,7 +15,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("halfkey/", env!("CARGO_PKG_VERSION"));
 
 /// A client for `endpoint`: TLS 1.3 unless the configuration allows 1.2, certificates checked, no
-/// redirects, warm connections, no proxy to this machine. `deadline` is for a whole call.
+/// redirects, warm connections, no proxy to this machine and its metadata service (link-local).
+/// `deadline` is for a whole call.
 ///
 /// # Errors
 /// [`Error::Config`].
@@ -34,7 +35,7 @@ pub fn build(endpoint: &Url, config: &TlsConfig, deadline: Duration) -> Result<C
         .timeout(deadline)
         .tcp_nodelay(true)
         .pool_idle_timeout(Duration::from_mins(1));
-    if endpoint::is_loopback(endpoint) {
+    if endpoint::is_loopback(endpoint) || endpoint::is_link_local(endpoint) {
         builder = builder.no_proxy();
     }
     if let Some(path) = &config.ca_file {

@@ -9,7 +9,8 @@ use crate::{Access, Error, Expect, RecordName, Rev};
 impl Vault {
     /// Destroys a record: overwrites it with a tombstone, so that its wrapped keys are gone even if
     /// the removal never happens, then removes it. Needs the rights to get, put and destroy. A
-    /// record left as a tombstone by a crash is destroyed by calling again.
+    /// record left as a tombstone by a crash is destroyed by calling again, and so is one that the
+    /// store itself finds to be damaged.
     ///
     /// Copies in backups of the store are not reached: there the record stays, sealed.
     ///
@@ -29,16 +30,23 @@ impl Vault {
         }
     }
 
-    async fn find_for_destruction(&self, name: &RecordName) -> Result<Rev, Error> {
+    /// The revision to destroy; none for a record that the store cannot put together any more,
+    /// such as one whose destruction died half way.
+    async fn find_for_destruction(&self, name: &RecordName) -> Result<Option<Rev>, Error> {
         self.destroy_right()?;
         self.put_right()?;
-        let stored = self.get_right()?.get(name).await?;
-        stored
-            .map(|stored| stored.rev)
-            .ok_or_else(|| Error::NotFound(name.to_string()))
+        match self.get_right()?.get(name).await {
+            Ok(Some(stored)) => Ok(Some(stored.rev)),
+            Ok(None) => Err(Error::NotFound(name.to_string())),
+            Err(Error::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    async fn shred(&self, name: &RecordName, found: Rev) -> Result<(), Error> {
+    async fn shred(&self, name: &RecordName, found: Option<Rev>) -> Result<(), Error> {
+        let Some(found) = found else {
+            return self.destroy_right()?.destroy(name, Expect::Any).await;
+        };
         let rev = self
             .put_right()?
             .put(name, tombstone(), Expect::Rev(found))

@@ -1,10 +1,11 @@
-//! Opening: always by a real unwrap, past every cache (custody rule 7).
+//! Opening: by a real unwrap, past every cache (custody rule 7), unless the caller asks for a warm
+//! open and this process keeps a data key cache.
 
 use halfkey_core::SecretBytes;
 
 use super::Vault;
 use crate::envelope::{self, OpenError};
-use crate::{Access, BindCtx, Dek, Error, RecordName, SealedRecord, Versioned};
+use crate::{Access, BindCtx, Dek, DekCache, Error, RecordName, SealedRecord, Versioned};
 
 impl Vault {
     /// Opens by a real unwrap. The audit event is durable before the plaintext is returned.
@@ -38,7 +39,27 @@ impl Vault {
         ctx: &BindCtx,
         access: &Access,
     ) -> Result<Versioned<SecretBytes>, Error> {
-        let loaded = self.fetch_and_open(name, ctx).await;
+        let loaded = self.fetch_and_open(name, ctx, None).await;
+        self.trail("load", name.to_string(), Some(ctx), access)
+            .conclude(loaded)
+            .await
+    }
+
+    /// As [`Self::load`], but a data key unwrapped a short while ago serves again, where this
+    /// process has a [`DekCache`]. The record itself is always read; the audit event is always
+    /// written. Not for proofs.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %name))]
+    pub async fn load_warm(
+        &self,
+        name: &RecordName,
+        ctx: &BindCtx,
+        access: &Access,
+    ) -> Result<Versioned<SecretBytes>, Error> {
+        let cache = self.dek_cache.as_deref();
+        let loaded = self.fetch_and_open(name, ctx, cache).await;
         self.trail("load", name.to_string(), Some(ctx), access)
             .conclude(loaded)
             .await
@@ -48,31 +69,72 @@ impl Vault {
         &self,
         name: &RecordName,
         ctx: &BindCtx,
+        cache: Option<&DekCache>,
     ) -> Result<Versioned<SecretBytes>, Error> {
         self.unwrap_right()?;
         let stored = self.get_right()?.get(name).await?;
         let stored = stored.ok_or_else(|| Error::NotFound(name.to_string()))?;
         let record = SealedRecord::from_bytes(&stored.value)
             .map_err(|why| Error::corrupt(name.as_str(), why))?;
-        let value = self.open_by_unwrap(name.as_str(), ctx, &record).await?;
+        let value = match cache {
+            Some(cache) => self.open_warm(name.as_str(), ctx, &record, cache).await?,
+            None => self.open_by_unwrap(name.as_str(), ctx, &record).await?,
+        };
         Ok(Versioned {
             value,
             rev: stored.rev,
         })
     }
 
-    /// Tries each wrapped key in order; the first that unwraps to the committed key decides.
+    /// A cached key that does not open the record is worth nothing: then the KMS decides.
+    async fn open_warm(
+        &self,
+        name: &str,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+        cache: &DekCache,
+    ) -> Result<SecretBytes, Error> {
+        for wrapped in record.parts().wraps {
+            if let Some(dek) = cache.find(ctx, &wrapped)?
+                && let Ok(plaintext) = open_with_key(name, ctx, record, &dek)
+            {
+                return Ok(plaintext);
+            }
+        }
+        self.open_and_keep(name, ctx, record, Some(cache)).await
+    }
+
     async fn open_by_unwrap(
         &self,
         name: &str,
         ctx: &BindCtx,
         record: &SealedRecord,
     ) -> Result<SecretBytes, Error> {
+        self.open_and_keep(name, ctx, record, None).await
+    }
+
+    /// Tries each wrapped key in order; the first that unwraps to the committed key decides.
+    async fn open_and_keep(
+        &self,
+        name: &str,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+        cache: Option<&DekCache>,
+    ) -> Result<SecretBytes, Error> {
         let unwrap = self.unwrap_right()?;
         let mut failure = None;
         for wrapped in record.parts().wraps {
+            let began = cache.map(DekCache::epoch);
             let opened = match unwrap.unwrap(ctx, &wrapped).await {
-                Ok(dek) => open_with_key(name, ctx, record, &dek),
+                Ok(dek) => match open_with_key(name, ctx, record, &dek) {
+                    Ok(plaintext) => {
+                        if let (Some(cache), Some(began)) = (cache, began) {
+                            cache.insert(began, ctx, &wrapped, &dek)?;
+                        }
+                        Ok(plaintext)
+                    }
+                    Err(error) => Err(error),
+                },
                 // A provider knows the wrap, not the record's name.
                 Err(Error::Corrupt { why, .. }) => Err(Error::corrupt(name, why)),
                 Err(error) => Err(error),
@@ -112,6 +174,7 @@ fn worse(earlier: Option<Error>, later: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use async_trait::async_trait;
     use halfkey_core::{RequestId, SecretBytes, SystemClock};
@@ -120,8 +183,11 @@ mod tests {
     use crate::audit::memory::MemoryAudit;
     use crate::conformance::sample::ctx;
     use crate::kms::memory::MemoryKek;
+    use crate::store::memory::MemoryRecords;
     use crate::vault::seal::seal_with;
-    use crate::{Purpose, UnwrapKey, VaultParts, WrapKey, Wrapped};
+    use crate::{
+        DekCacheLimits, Expect, Purpose, PutRecord as _, UnwrapKey, VaultParts, WrapKey, Wrapped,
+    };
 
     fn access() -> Access {
         let request_id = RequestId::from_bytes([0; 16]);
@@ -184,6 +250,70 @@ mod tests {
             Err(Error::Corrupt { why, .. }) => assert!(why.contains("data key"), "{why}"),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Counts what reaches the KMS.
+    struct Counting {
+        kek: MemoryKek,
+        calls: AtomicU32,
+        is_down: AtomicBool,
+    }
+
+    #[async_trait]
+    impl UnwrapKey for Counting {
+        async fn unwrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Dek, Error> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            if self.is_down.load(Ordering::SeqCst) {
+                return Err(Error::Timeout("kms".to_owned()));
+            }
+            self.kek.unwrap(ctx, wrapped).await
+        }
+    }
+
+    /// One KMS call per cold open and none per warm one; a proof's load always calls, and an outage
+    /// does not stop a wallet in use.
+    #[tokio::test]
+    async fn a_warm_load_asks_the_kms_once_and_a_real_one_each_time() {
+        let kek = MemoryKek::new("a").unwrap();
+        let dek = Dek::generate().unwrap();
+        let wraps = [kek.wrap(&ctx(), &dek).await.unwrap()];
+        let counting = Arc::new(Counting {
+            kek,
+            calls: AtomicU32::new(0),
+            is_down: AtomicBool::new(false),
+        });
+        let records = Arc::new(MemoryRecords::default());
+        let name = RecordName::new("a").unwrap();
+        let bytes = record(&dek, &wraps);
+        records
+            .put(&name, bytes.as_bytes(), Expect::Absent)
+            .await
+            .unwrap();
+        let unwrap: Arc<dyn UnwrapKey> = Arc::<Counting>::clone(&counting);
+        let mut parts = vault(unwrap).parts().clone();
+        parts.get = Some(records);
+        let limits = DekCacheLimits {
+            max_age_ms: 60_000,
+            max_uses: 1000,
+            max_entries: 10,
+        };
+        let cache = Arc::new(DekCache::new(limits, Arc::new(SystemClock)).unwrap());
+        let vault = Vault::new(parts).with_dek_cache(cache);
+        let calls = || counting.calls.load(Ordering::SeqCst);
+
+        vault.load(&name, &ctx(), &access()).await.unwrap();
+        assert_eq!(calls(), 1, "a real load keeps nothing");
+        for _ in 0..5 {
+            vault.load_warm(&name, &ctx(), &access()).await.unwrap();
+        }
+        assert_eq!(calls(), 2);
+        counting.is_down.store(true, Ordering::SeqCst);
+        vault.load_warm(&name, &ctx(), &access()).await.unwrap();
+        let proof = vault.load(&name, &ctx(), &access()).await;
+        assert!(matches!(proof, Err(Error::Timeout(_))), "{proof:?}");
+        vault.clear_dek_cache();
+        let cold = vault.load_warm(&name, &ctx(), &access()).await;
+        assert!(matches!(cold, Err(Error::Timeout(_))), "{cold:?}");
     }
 
     /// A KMS that cannot be reached.

@@ -1,5 +1,7 @@
 //! The audit events of one operation.
 
+use tokio::time::timeout;
+
 use super::Vault;
 use crate::{Access, AuditEvent, AuditOutcome, BindCtx, Error};
 
@@ -78,10 +80,88 @@ impl Trail<'_> {
             outcome,
             detail,
         };
-        match self.vault.parts.audit.append(event).await {
-            Ok(_) => Ok(()),
-            Err(error @ Error::AuditUnavailable(_)) => Err(error),
-            Err(other) => Err(Error::AuditUnavailable(other.to_string())),
+        let policy = self.vault.audit_policy;
+        let appended = timeout(policy.deadline, self.vault.parts.audit.append(event)).await;
+        let failure = match appended {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error @ Error::AuditUnavailable(_))) => error,
+            Ok(Err(other)) => Error::AuditUnavailable(other.to_string()),
+            Err(_) => Error::AuditUnavailable("it does not answer".to_owned()),
+        };
+        if !policy.goes_on_without {
+            return Err(failure);
         }
+        let (action, record) = (self.action, &self.record);
+        tracing::warn!(action, record, %failure, "going on without an audit event");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use halfkey_core::{RequestId, SecretBytes, SystemClock};
+
+    use super::*;
+    use crate::conformance::sample::ctx;
+    use crate::kms::memory::MemoryKek;
+    use crate::vault::AuditPolicy;
+    use crate::{AuditPosition, AuditSink, Purpose, VaultParts};
+
+    /// A sink that never answers.
+    struct Hanging;
+
+    #[async_trait]
+    impl AuditSink for Hanging {
+        async fn append(&self, _: AuditEvent) -> Result<AuditPosition, Error> {
+            core::future::pending().await
+        }
+    }
+
+    fn vault() -> Vault {
+        let kek = Arc::new(MemoryKek::new("a").unwrap());
+        Vault::new(VaultParts {
+            wrap: Some(Arc::<MemoryKek>::clone(&kek)),
+            unwrap: Some(kek),
+            put: None,
+            get: None,
+            list: None,
+            destroy: None,
+            audit: Arc::new(Hanging),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    async fn seal(vault: &Vault) -> Result<(), Error> {
+        let access = Access {
+            actor: "a".to_owned(),
+            purpose: Purpose::Sign,
+            request_id: RequestId::from_bytes([1; 16]),
+        };
+        let plaintext = SecretBytes::new(b"x".to_vec());
+        vault.seal(&ctx(), &plaintext, &access).await.map(drop)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_hangs_refuses_at_its_deadline() {
+        let begun = tokio::time::Instant::now();
+        let sealed = seal(&vault()).await;
+        assert!(
+            matches!(sealed, Err(Error::AuditUnavailable(_))),
+            "{sealed:?}"
+        );
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_explicit_policy_goes_on_without_an_event() {
+        let policy = AuditPolicy {
+            goes_on_without: true,
+            ..AuditPolicy::STRICT
+        };
+        seal(&vault().with_audit_policy(policy)).await.unwrap();
     }
 }

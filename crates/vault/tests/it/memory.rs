@@ -18,6 +18,15 @@ mod properties {
     halfkey_vault::properties_store_conformance!(make);
 }
 
+mod bounded {
+    use halfkey_vault::BoundedProperties;
+
+    async fn make() -> (BoundedProperties, ()) {
+        (BoundedProperties::new(1000).unwrap(), ())
+    }
+    halfkey_vault::properties_store_conformance!(make);
+}
+
 mod kek {
     use halfkey_vault::kms::memory::MemoryKek;
 

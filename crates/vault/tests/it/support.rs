@@ -92,3 +92,16 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
         .windows(needle.len())
         .any(|window| window == needle)
 }
+
+/// A vault with every right over this record store and a KEK in memory.
+#[cfg(feature = "postgres")]
+pub(crate) fn over_records<T: halfkey_vault::RecordStore + 'static>(store: T) -> Vault {
+    let store = Arc::new(store);
+    let memory = memory();
+    let mut parts = memory.vault.parts().clone();
+    parts.put = Some(Arc::<T>::clone(&store));
+    parts.get = Some(Arc::<T>::clone(&store));
+    parts.list = Some(Arc::<T>::clone(&store));
+    parts.destroy = Some(store);
+    Vault::new(parts)
+}

@@ -40,7 +40,7 @@ pub(super) async fn describe(
     let mut views = Vec::new();
     for (address, chain) in addresses.iter().zip([ChainName::Evm, ChainName::Svm]) {
         let address = canonical_address(chain, address)?;
-        if let Some(found) = opened.embedded.properties.get(&address).await? {
+        if let Some(found) = opened.storage.properties.get(&address).await? {
             let json = serde_json::to_string(&found.value)
                 .map_err(|error| Failure::internal(error.to_string()))?;
             views.push(TierView {
@@ -55,7 +55,7 @@ pub(super) async fn describe(
 }
 
 async fn vault_entries(opened: &Opened, address: &str) -> Result<Vec<TierView>, Failure> {
-    let parts = opened.embedded.vault.parts();
+    let parts = opened.storage.vault.parts();
     let (Some(list), Some(get)) = (&parts.list, &parts.get) else {
         return Ok(Vec::new());
     };

@@ -34,8 +34,9 @@ pub(crate) async fn create_one(
         variant: wanted.variant,
         idempotency_key: wanted.idempotency_key.clone(),
     };
-    Ok(opened
+    let created = opened
         .store
         .create(wanted.chain, wanted.scheme, &options)
-        .await?)
+        .await;
+    opened.done(created).await
 }

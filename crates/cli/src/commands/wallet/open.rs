@@ -1,26 +1,40 @@
-//! Opens this customer's two tiers and a client to its provider.
+//! Opens this customer's storage tiers and a client to its provider.
 
 use std::sync::Arc;
 
 use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
-use halfkey_core::{SecretString, SystemClock};
-use halfkey_vault::embedded::Embedded;
+use halfkey_core::{EnvironmentId, SecretString};
+use halfkey_vault::Storage;
 
 use crate::args::Provider;
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::{ExitKind, Failure};
+use crate::{rescue, storage};
 
-/// The store over the embedded tiers.
+/// The store over the storage tiers.
 pub(crate) struct Opened {
     pub(crate) store: WalletStore,
-    pub(crate) embedded: Embedded,
+    pub(crate) storage: Storage,
+    pub(crate) data: DataDir,
+    pub(crate) environment: EnvironmentId,
 }
 
 impl Opened {
+    /// The result of an operation, after whatever its error carries was written down.
+    pub(crate) async fn done<T>(&self, result: halfkey::Result<T>) -> Result<T, Failure> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let vault = &self.storage.vault;
+                Err(rescue::keep(&self.data, vault, &self.environment, error).await)
+            }
+        }
+    }
+
     /// Closes the databases cleanly.
     pub(crate) async fn close(self) {
         drop(self.store);
-        self.embedded.close().await;
+        self.storage.close().await;
     }
 }
 
@@ -45,14 +59,7 @@ pub(crate) async fn open_with(
     config: &CustomerConfig,
     token: &SecretString,
 ) -> Result<Opened, Failure> {
-    let embedded = Embedded::create_or_open(
-        &data.customer(),
-        &config.environment,
-        passphrase.as_ref(),
-        Arc::new(SystemClock),
-        "cli",
-    )
-    .await?;
+    let storage = storage::open(data, passphrase, &config.environment).await?;
     let mut options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
         .provider_identity(&config.provider_identity);
@@ -63,14 +70,20 @@ pub(crate) async fn open_with(
     client.authenticate_api_token(token.expose()).await?;
     let store = WalletStore::new(
         Arc::new(client),
-        embedded.vault.clone(),
-        Arc::clone(&embedded.properties),
+        storage.vault.clone(),
+        Arc::clone(&storage.properties),
         StoreOptions {
             actor: "halfkey-cli".to_owned(),
             ..StoreOptions::default()
         },
     );
-    Ok(Opened { store, embedded })
+    rescue::apply_locks(data, &store).await?;
+    Ok(Opened {
+        store,
+        storage,
+        data: data.clone(),
+        environment: config.environment.clone(),
+    })
 }
 
 fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {

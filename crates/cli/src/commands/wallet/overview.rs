@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Opened;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
+use crate::rescue;
 
 pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure> {
     let wallets = opened.store.list().await?;
@@ -53,7 +54,9 @@ pub(super) async fn resume(
         Some(address) => ResumeTarget::Address(address.to_owned()),
         None => ResumeTarget::All,
     };
-    let settled = opened.store.resume(target).await?;
+    let vault = &opened.storage.vault;
+    let taken = rescue::take_back(&opened.data, &opened.store, vault, &opened.environment).await?;
+    let settled = opened.done(opened.store.resume(target).await).await?;
     let failed = settled
         .iter()
         .filter(|one| matches!(one.settled, Settled::Failed(_)))
@@ -64,16 +67,28 @@ pub(super) async fn resume(
             let (state, detail) = outcome(&one.settled);
             json!({ "attempt": one.entry.attempt, "outcome": state, "detail": detail })
         })
+        .chain(taken.iter().map(|properties| {
+            let address = &properties.account_address;
+            json!({ "outcome": "taken_back", "detail": address })
+        }))
         .collect();
     output.result(&values, || {
-        if settled.is_empty() {
+        if settled.is_empty() && taken.is_empty() {
             return "nothing is pending".to_owned();
         }
         let line = |one: &halfkey::Resumed| {
             let (state, detail) = outcome(&one.settled);
             format!("{}  {state}  {detail}", one.entry.attempt)
         };
-        settled.iter().map(line).collect::<Vec<_>>().join("\n")
+        let back = taken
+            .iter()
+            .map(|properties| format!("taken back: {}", properties.account_address));
+        settled
+            .iter()
+            .map(line)
+            .chain(back)
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     if failed > 0 {
         let message = format!("{failed} of {} could not be settled", settled.len());

@@ -29,14 +29,13 @@ pub(super) async fn message(
     } else {
         message.to_owned()
     };
+    let store = &opened.store;
     let signature = if is_evm(address) {
-        opened
-            .store
-            .sign_evm_message(address, text.as_bytes())
-            .await?
+        store.sign_evm_message(address, text.as_bytes()).await
     } else {
-        opened.store.sign_svm_message(address, &text).await?
+        store.sign_svm_message(address, &text).await
     };
+    let signature = opened.done(signature).await?;
     let value = json!({ "address": address, "signature": signature });
     output.result(&value, || signature.clone());
     Ok(())
@@ -50,7 +49,8 @@ pub(super) async fn typed_data(
 ) -> Result<(), Failure> {
     let typed: TypedData = serde_json::from_str(&read_text(file)?)
         .map_err(|error| Failure::input(format!("typed data: {error}")))?;
-    let signature = opened.store.sign_evm_typed_data(address, &typed).await?;
+    let signature = opened.store.sign_evm_typed_data(address, &typed).await;
+    let signature = opened.done(signature).await?;
     let value = json!({ "address": address, "signature": signature });
     output.result(&value, || signature.clone());
     Ok(())
@@ -82,7 +82,8 @@ pub(super) async fn transaction(
     let raw = opened
         .store
         .sign_evm_transaction_to_hex(address, unsigned)
-        .await?;
+        .await;
+    let raw = opened.done(raw).await?;
     let value = json!({ "address": address, "raw_transaction": raw });
     output.result(&value, || raw.clone());
     Ok(())
@@ -100,7 +101,8 @@ async fn solana(
     let message = STANDARD
         .decode(payload.trim())
         .map_err(|_| Failure::input("payload is not standard base64"))?;
-    let signature = opened.store.sign_svm_transaction(address, &message).await?;
+    let signature = opened.store.sign_svm_transaction(address, &message).await;
+    let signature = opened.done(signature).await?;
     let value = json!({ "address": address, "signature": signature });
     output.result(&value, || signature.clone());
     Ok(())

@@ -29,7 +29,7 @@ impl Keyring {
 
     /// Takes over the terms that the file has beyond those known. An older file, or another
     /// keyring in its place, takes nothing away.
-    fn reload(&self) -> Result<(), Error> {
+    pub(super) fn reload(&self) -> Result<(), Error> {
         let Loaded { file, digest } = KeyringFile::read(&self.path)?;
         if !file.is_of(&self.header, &self.protection)? {
             return Ok(());

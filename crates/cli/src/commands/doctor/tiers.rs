@@ -1,0 +1,185 @@
+//! What the tiers stand on, and the audit log: requirements 3, 4 and 5.
+
+use halfkey_vault::Storage;
+use halfkey_vault::audit::verify::verify;
+use halfkey_vault::net::MinTls;
+use halfkey_vault::storage::{BackendInfo, OnFailure, Role, Tier};
+
+use super::check::Check;
+use crate::context::DataDir;
+
+const TRANSIT: &str = "connections use TLS 1.3";
+const ACCESS: &str = "only who must can decrypt";
+const AUDIT: &str = "every access is in an audit log that fits together";
+
+pub(super) async fn run(data: &DataDir, storage: &Storage) -> Vec<Check> {
+    let mut checks = vec![transit(&storage.backends), provider(data)];
+    checks.push(access(storage));
+    checks.push(durable(&storage.backends));
+    checks.push(audit(data).await);
+    checks.push(sink(storage));
+    checks
+}
+
+fn transit(backends: &[BackendInfo]) -> Check {
+    let old: Vec<_> = backends
+        .iter()
+        .filter(|backend| backend.min_tls == Some(MinTls::V1_2))
+        .map(|backend| format!("{} ({})", backend.tier.as_str(), backend.place))
+        .collect();
+    if !old.is_empty() {
+        return Check::fail(
+            3,
+            TRANSIT,
+            format!("TLS 1.2 is allowed to {}", old.join(", ")),
+            "take min_tls out of storage.toml, and a server that offers 1.3",
+        );
+    }
+    let remote = backends.iter().filter(|one| one.min_tls.is_some()).count();
+    let evidence = match remote {
+        0 => "every tier is on this machine".to_owned(),
+        remote => format!("{remote} tiers elsewhere, none below TLS 1.3 with checked certificates"),
+    };
+    Check::pass(3, TRANSIT, evidence)
+}
+
+fn provider(data: &DataDir) -> Check {
+    let config = data.read_config().ok().flatten();
+    let Some(config) = config else {
+        return Check::cannot_tell(3, TRANSIT, "no provider is configured", "halfkey init");
+    };
+    let place = &config.api_url;
+    if place.starts_with("https://") {
+        return Check::pass(
+            3,
+            TRANSIT,
+            format!("the provider is at {place}: TLS 1.3 or nothing"),
+        );
+    }
+    Check::pass(
+        3,
+        TRANSIT,
+        format!("the provider is at {place}: plain HTTP, which the SDK allows to loopback only"),
+    )
+}
+
+fn access(storage: &Storage) -> Check {
+    let remote = storage.backends.iter().any(|backend| {
+        matches!(backend.tier, Tier::Kms | Tier::Records | Tier::Secrets)
+            && backend.min_tls.is_some()
+    });
+    let role = storage.role.as_str();
+    match (storage.role, remote) {
+        (Role::Full, false) => Check::pass(
+            4,
+            ACCESS,
+            "keyring and stores are 0600 in 0700 directories of this user; its processes may do \
+             everything",
+        ),
+        (Role::Full, true) => Check::cannot_tell(
+            4,
+            ACCESS,
+            "this process may do everything; whether the KMS and the store let others in cannot \
+             be seen from here",
+            "give each process a role in storage.toml and the policy of the storage guide",
+        ),
+        (_, _) => Check::pass(4, ACCESS, format!("this process has the role {role} only")),
+    }
+}
+
+fn durable(backends: &[BackendInfo]) -> Check {
+    const TITLE: &str = "an acknowledged share cannot be lost";
+    let loose = backends
+        .iter()
+        .find(|one| matches!(one.tier, Tier::Records | Tier::Secrets) && !one.durable);
+    match loose {
+        Some(one) => Check::fail(
+            2,
+            TITLE,
+            format!("{} at {} can lose acknowledged writes", one.kind, one.place),
+            "a store that is replicated synchronously, or not at all",
+        ),
+        None => Check::pass(
+            2,
+            TITLE,
+            "every store of shares acknowledges durable writes only",
+        ),
+    }
+}
+
+async fn audit(data: &DataDir) -> Check {
+    let log = data.customer().join("audit.sqlite");
+    match verify(&log, None).await {
+        Ok(report) if report.is_sound() => Check::pass(
+            5,
+            AUDIT,
+            format!(
+                "{} entries in {} chains fit together; keep a checkpoint elsewhere to prove the end",
+                report.entries, report.chains
+            ),
+        ),
+        Ok(report) => Check::fail(
+            5,
+            AUDIT,
+            format!("{} problems in the chain", report.problems.len()),
+            "halfkey audit verify; treat it as an incident",
+        ),
+        Err(error) => Check::fail(
+            5,
+            AUDIT,
+            format!("the log cannot be read: {error}"),
+            "restore audit.sqlite from its backup",
+        ),
+    }
+}
+
+fn sink(storage: &Storage) -> Check {
+    const TITLE: &str = "no plaintext without an audit event";
+    match storage.config.audit.on_failure {
+        OnFailure::Refuse => Check::pass(
+            5,
+            TITLE,
+            format!(
+                "a log that takes no event within {} ms refuses the operation",
+                storage.config.audit.deadline_ms
+            ),
+        ),
+        OnFailure::Allow => Check::fail(
+            5,
+            TITLE,
+            "storage.toml lets operations go on without an audit event",
+            "[audit] on_failure = \"refuse\"",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Status;
+    use super::*;
+
+    fn backend(min_tls: Option<MinTls>, durable: bool) -> BackendInfo {
+        BackendInfo {
+            tier: Tier::Records,
+            kind: "x",
+            place: "y".to_owned(),
+            min_tls,
+            durable,
+        }
+    }
+
+    #[test]
+    fn an_old_tls_version_and_a_store_that_forgets_fail() {
+        assert_eq!(transit(&[backend(None, true)]).status, Status::Pass);
+        assert_eq!(
+            transit(&[backend(Some(MinTls::V1_3), true)]).status,
+            Status::Pass
+        );
+        assert_eq!(
+            transit(&[backend(Some(MinTls::V1_2), true)]).status,
+            Status::Fail
+        );
+        assert_eq!(durable(&[backend(None, true)]).status, Status::Pass);
+        assert_eq!(durable(&[backend(None, false)]).status, Status::Fail);
+    }
+}
