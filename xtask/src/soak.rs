@@ -33,7 +33,7 @@ struct Soak {
     filter: &'static str,
 }
 
-const SOAKS: [Soak; 2] = [
+const SOAKS: [Soak; 3] = [
     Soak {
         name: "simulate",
         about: "ceremonies under dropped, repeated, reordered, corrupted and replayed messages",
@@ -42,6 +42,15 @@ const SOAKS: [Soak; 2] = [
         package: "halfkey-mpc",
         features: "simulate",
         filter: "simulate",
+    },
+    Soak {
+        name: "rewrap",
+        about: "a rewrap of so many records, killed again and again",
+        by: By::Variable("HALFKEY_RECORDS"),
+        count: 100_000,
+        package: "halfkey-vault",
+        features: "conformance",
+        filter: "rewrap_killed",
     },
     Soak {
         name: "crash",

@@ -22,10 +22,10 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let passphrase = passphrase::read(cli.global.passphrase_file.as_deref())?;
     match cli.command {
         Command::Init => init::run(&data, passphrase, output).await,
-        Command::Demo(options) => demo::run(&data, passphrase, &options, output).await,
+        Command::Demo(options) => Box::pin(demo::run(&data, passphrase, &options, output)).await,
         Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
         Command::Token(command) => token::run(&data, command, output).await,
-        Command::Wallet(command) => wallet::run(&data, passphrase, command, output).await,
+        Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
         Command::Vault(command) => vault::run(&data, passphrase, command, output).await,
         Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
         Command::Incident(command) => incident::run(&data, passphrase, command, output).await,

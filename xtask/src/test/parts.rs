@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 9] = [
+const PARTS: [(&str, &[&str]); 22] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -14,7 +14,20 @@ const PARTS: [(&str, &[&str]); 9] = [
     ("ethers", &["ethers"]),
     ("cast", &["cast"]),
     ("record judge (Python)", &["judge"]),
-    ("killed processes", &["process", "crash"]),
+    ("PostgreSQL", &["postgres"]),
+    ("Redis, single", &["redis"]),
+    ("Redis over TLS", &["redis_tls"]),
+    ("Redis Cluster", &["redis_cluster"]),
+    ("Redis Sentinel", &["redis_sentinel"]),
+    ("OpenBao", &["openbao"]),
+    ("SoftHSM", &["softhsm"]),
+    ("AWS: moto (emulated)", &["moto"]),
+    ("AWS: ministack (emulated)", &["ministack"]),
+    ("Google: own fake", &["gcp"]),
+    ("Google: drongo (emulated)", &["drongo"]),
+    ("Azure: own fake", &["azure_fake"]),
+    ("Azure: vendor's Python SDK", &["azure_python_sdk"]),
+    ("killed processes", &["process", "crash", "rewrap_killed"]),
 ];
 
 /// Per part, how many tests that passed used it: those that said so in the ledger, and those that

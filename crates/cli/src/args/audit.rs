@@ -47,8 +47,8 @@ pub(crate) struct Export {
     /// Only entries at or after this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Send syslog messages to this socket instead of printing them: unix:/dev/log or
-    /// udp:127.0.0.1:514.
+    /// Send syslog messages to this socket instead of printing them: `unix:/dev/log`
+    /// or `udp:127.0.0.1:514`.
     #[arg(long, value_name = "SOCKET")]
     pub(crate) to: Option<String>,
 }

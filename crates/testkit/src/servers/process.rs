@@ -88,9 +88,10 @@ impl ServerProcess {
                 Ok(line) => {
                     if let Some(pid) = line.strip_prefix("supervised ") {
                         server.pid = pid.trim().parse().unwrap();
+                    } else {
+                        is_ready = is_ready || line.contains(marker);
+                        seen.push(line);
                     }
-                    is_ready = is_ready || line.contains(marker);
-                    seen.push(line);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("{program} ended:\n{}", last_of(&seen))

@@ -26,7 +26,7 @@ pub struct Checkpoint {
     /// When.
     pub at: UnixMillis,
     /// Ascending by chain.
-    chains: Vec<Head>,
+    chains: Vec<SignedStanding>,
     /// The signing key, 64 hex digits. Compare it with the one that was noted when it was made.
     pub public_key: String,
     signature: String,
@@ -34,7 +34,7 @@ pub struct Checkpoint {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct SignedStanding {
     chain: String,
     entries: u64,
     head: String,
@@ -127,7 +127,7 @@ impl Checkpoint {
         reader.close().await;
         let standings = standings?;
         let signature = key.sign(DOMAIN, &message(environment, at, &standings));
-        let chains = standings.iter().map(|standing| Head {
+        let chains = standings.iter().map(|standing| SignedStanding {
             chain: hex::encode(standing.chain),
             entries: standing.entries,
             head: hex::encode(standing.head),
@@ -165,7 +165,7 @@ impl Checkpoint {
         if self.format != FORMAT {
             return None;
         }
-        let standing = |head: &Head| {
+        let standing = |head: &SignedStanding| {
             Some(Standing {
                 chain: hex::decode(&head.chain).ok()?.try_into().ok()?,
                 entries: head.entries,

@@ -64,7 +64,7 @@ pub fn syslog(entry: &Entry, host: &str) -> String {
     ];
     let mut data = "halfkey@32473".to_owned();
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        data.push_str(&format!(" {name}=\"{}\"", escape(value)));
+        data.extend([" ", name, "=\"", &escape(value), "\""]);
     }
     let (at, host) = (event.at.to_string(), header(host));
     let (action, outcome) = (header(&event.action), event.outcome.as_str());

@@ -11,11 +11,15 @@ pub trait KeyProvider: WrapKey + UnwrapKey + RewrapKey {}
 impl<T: WrapKey + UnwrapKey + RewrapKey> KeyProvider for T {}
 
 /// One test per case, for the provider that `$make` makes; it must serve the environment of
-/// [`sample::ctx`](super::sample::ctx).
+/// [`sample::ctx`](super::sample::ctx). A second argument names a macro to expand instead of
+/// `conformance_cases!`, for a provider whose cases need more than a `tokio` test.
 #[macro_export]
 macro_rules! key_provider_conformance {
     ($make:path) => {
-        $crate::conformance_cases!(
+        $crate::key_provider_conformance!($make, $crate::conformance_cases);
+    };
+    ($make:path, $($cases:tt)+) => {
+        $($cases)+!(
             kms,
             $make,
             what_was_wrapped_is_unwrapped,

@@ -175,7 +175,7 @@ macro_rules! by {
 
 const KINDS: [Kind; 20] = [
     by!("kms", "aws-kms", "aws"),
-    by!("kms", "azure-key-vault", "azure"),
+    by!("kms", "azure-kms", "azure"),
     by!("kms", "gcp-kms", "gcp"),
     always("kms", "keyring"),
     by!("kms", "pkcs11", "pkcs11"),

@@ -43,17 +43,8 @@ pub struct BackendInfo {
     /// Where, without credentials.
     pub place: String,
     /// The oldest TLS version it may be spoken to with; `None` where nothing leaves the machine.
-    #[serde(serialize_with = "min_tls")]
     pub min_tls: Option<MinTls>,
     /// Whether an acknowledged write survives the loss of any one process or machine of it that
     /// restarts; the word of the configuration where it cannot be checked.
     pub durable: bool,
-}
-
-fn min_tls<S: serde::Serializer>(value: &Option<MinTls>, to: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(MinTls::V1_3) => to.serialize_some("1.3"),
-        Some(MinTls::V1_2) => to.serialize_some("1.2"),
-        None => to.serialize_none(),
-    }
 }

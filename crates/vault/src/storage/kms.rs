@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::info::{BackendInfo, Tier};
 use super::open::Opening;
-#[cfg(feature = "_http")]
+#[cfg(any(feature = "_http", feature = "pkcs11"))]
 use crate::Steady;
 use crate::embedded::KEYRING;
 #[cfg(feature = "aws")]
@@ -17,9 +17,11 @@ use crate::kms::azure::{AzureKek, AzureKekConfig};
 #[cfg(feature = "gcp")]
 use crate::kms::gcp::{GcpKek, GcpKekConfig};
 use crate::kms::keyring::{Keyring, KeyringManager};
+#[cfg(feature = "pkcs11")]
+use crate::kms::pkcs11::{Pkcs11Config, Pkcs11Kek};
 #[cfg(feature = "openbao")]
 use crate::kms::transit::{TransitConfig, TransitKek};
-#[cfg(feature = "_http")]
+#[cfg(any(feature = "_http", feature = "pkcs11"))]
 use crate::net::MinTls;
 use crate::{Error, ManageKey, RewrapKey, UnwrapKey, WrapKey};
 
@@ -34,10 +36,13 @@ pub(super) enum KmsConfig {
     AwsKms(AwsKekConfig),
     /// Azure Key Vault or Managed HSM.
     #[cfg(feature = "azure")]
-    AzureKeyVault(AzureKekConfig),
+    AzureKms(AzureKekConfig),
     /// Google Cloud KMS.
     #[cfg(feature = "gcp")]
     GcpKms(GcpKekConfig),
+    /// An HSM.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11(Pkcs11Config),
     /// HashiCorp Vault or OpenBao, transit.
     #[cfg(feature = "openbao")]
     Transit(TransitConfig),
@@ -53,7 +58,7 @@ impl KmsConfig {
     /// Where the keyring file is, for a keyring.
     pub(super) fn keyring_path(&self, dir: &Path) -> Option<PathBuf> {
         #[cfg_attr(
-            not(feature = "_http"),
+            not(any(feature = "_http", feature = "pkcs11")),
             expect(irrefutable_let_patterns, reason = "the one kind of this build")
         )]
         if let Self::Keyring(config) = self {
@@ -91,7 +96,7 @@ pub(super) struct Kms {
 
 impl Kms {
     /// A provider elsewhere, under the deadlines and retries of the configuration.
-    #[cfg(feature = "_http")]
+    #[cfg(any(feature = "_http", feature = "pkcs11"))]
     fn remote<T>(kek: T, kind: &'static str, min_tls: Option<MinTls>, opening: &Opening<'_>) -> Self
     where
         T: WrapKey + UnwrapKey + RewrapKey + ManageKey + 'static,
@@ -126,16 +131,22 @@ pub(super) async fn open(opening: &Opening<'_>) -> Result<Kms, Error> {
             Ok(Kms::remote(kek, "aws-kms", tls, opening))
         }
         #[cfg(feature = "azure")]
-        KmsConfig::AzureKeyVault(config) => {
+        KmsConfig::AzureKms(config) => {
             let kek = AzureKek::open(config, opening.environment).await?;
             let tls = Some(config.tls.min_tls);
-            Ok(Kms::remote(kek, "azure-key-vault", tls, opening))
+            Ok(Kms::remote(kek, "azure-kms", tls, opening))
         }
         #[cfg(feature = "gcp")]
         KmsConfig::GcpKms(config) => {
             let kek = GcpKek::open(config, opening.environment).await?;
             let tls = Some(config.tls.min_tls);
             Ok(Kms::remote(kek, "gcp-kms", tls, opening))
+        }
+        #[cfg(feature = "pkcs11")]
+        KmsConfig::Pkcs11(config) => {
+            let clock = Arc::clone(&opening.clock);
+            let kek = Pkcs11Kek::open(config, opening.environment, clock).await?;
+            Ok(Kms::remote(kek, "pkcs11", None, opening))
         }
         #[cfg(feature = "openbao")]
         KmsConfig::Transit(config) => {

@@ -68,7 +68,7 @@ impl Storage {
         let is_new = !was_made && !has_keyring;
         let records = records::open(&opening, is_new).await?;
         if let Some(path) = keyring.filter(|_| !has_keyring) {
-            // It comes last: where it stands, the stores were made, and one that is absent was lost.
+            // It comes last: where it stands, the stores were made; an absent one was lost.
             opening.make_keyring(&path, &records, is_new).await?;
         }
         let kms = kms::open(&opening).await?;

@@ -30,12 +30,12 @@ pub(super) enum RecordsConfig {
     /// `kind = "secret-manager"`.
     SecretManager(Box<SecretManager>),
     /// Every other kind.
-    Store(StoreConfig),
+    Store(Box<StoreConfig>),
 }
 
 impl Default for RecordsConfig {
     fn default() -> Self {
-        Self::Store(StoreConfig::Sqlite(SqliteConfig::default()))
+        Self::Store(Box::default())
     }
 }
 

@@ -19,17 +19,20 @@ use crate::store::secret::SecretStore;
 
 /// Which secret manager.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind")]
 pub(super) enum SecretsConfig {
     /// AWS Secrets Manager.
     #[cfg(feature = "aws")]
-    AwsSecrets(AwsSecretsConfig),
+    #[serde(rename = "aws-secrets")]
+    Aws(AwsSecretsConfig),
     /// Azure Key Vault secrets.
     #[cfg(feature = "azure")]
-    AzureSecrets(AzureSecretsConfig),
+    #[serde(rename = "azure-secrets")]
+    Azure(AzureSecretsConfig),
     /// Google Secret Manager.
     #[cfg(feature = "gcp")]
-    GcpSecrets(GcpSecretsConfig),
+    #[serde(rename = "gcp-secrets")]
+    Gcp(GcpSecretsConfig),
 }
 
 /// Opens the secret manager, and says what it is.
@@ -55,19 +58,19 @@ pub(super) async fn open(
     };
     match *config {
         #[cfg(feature = "aws")]
-        SecretsConfig::AwsSecrets(ref config) => {
+        SecretsConfig::Aws(ref config) => {
             let store = AwsSecrets::open(config, opening.environment).await?;
             let info = info("aws-secrets", store.uri(), &config.tls);
             Ok((Arc::new(store), info))
         }
         #[cfg(feature = "azure")]
-        SecretsConfig::AzureSecrets(ref config) => {
+        SecretsConfig::Azure(ref config) => {
             let store = AzureSecrets::open(config, opening.environment).await?;
             let info = info("azure-secrets", store.uri(), &config.tls);
             Ok((Arc::new(store), info))
         }
         #[cfg(feature = "gcp")]
-        SecretsConfig::GcpSecrets(ref config) => {
+        SecretsConfig::Gcp(ref config) => {
             let store = GcpSecrets::open(config, opening.environment).await?;
             let info = info("gcp-secrets", store.uri(), &config.tls);
             Ok((Arc::new(store), info))

@@ -10,9 +10,9 @@ use halfkey_vault::fault::{Failure, FaultPlan, Faulty};
 use halfkey_vault::kms::memory::MemoryKek;
 use halfkey_vault::store::memory::MemoryRecords;
 use halfkey_vault::{
-    BindCtx, Dek, Error, Expect, GetRecord as _, KekInfo, KekState, KekVersion, ManageKey as _,
-    PutRecord as _, RecordContexts, RecordName, RewrapKey, RewrapOptions, RewrapParts,
-    RewrapReport, Rewrapper, Vault, WrapKey as _, Wrapped, census,
+    AuditSink, BindCtx, Dek, Error, Expect, GetRecord as _, KekInfo, KekState, KekVersion,
+    ManageKey as _, PutRecord as _, RecordContexts, RecordName, RewrapKey, RewrapOptions,
+    RewrapParts, RewrapReport, Rewrapper, Vault, WrapKey as _, Wrapped, census,
 };
 
 use crate::support::{Memory, access, clock, ctx, memory, name};
@@ -75,7 +75,7 @@ impl World {
             rewrap: Arc::<MemoryKek>::clone(&self.memory.kek),
             verify: None,
             contexts: Arc::<Contexts>::clone(&self.contexts),
-            audit: self.memory.vault.parts().audit.clone(),
+            audit: Arc::<dyn AuditSink>::clone(&self.memory.vault.parts().audit),
             clock: clock(),
         }
     }
@@ -200,7 +200,8 @@ async fn whatever_fails_nothing_is_lost_and_a_second_walk_finishes() {
             if let Ok(report) = first {
                 let counted = report.moved + report.already + report.plain;
                 let named = report.failed.len() + report.unknown.len();
-                assert_eq!(counted + named as u64, report.seen, "{failure:?} at {call}");
+                let named = u64::try_from(named).unwrap();
+                assert_eq!(counted + named, report.seen, "{failure:?} at {call}");
             }
             let second = world.run(world.parts()).await.unwrap();
             assert!(second.is_clean(), "{failure:?} at {call}: {second:?}");

@@ -168,3 +168,31 @@ async fn a_dek_cache_that_is_too_long_lived_is_refused() {
     let opened = open_as(&dir, "[dek_cache]\nmax_age_s = 301").await;
     assert!(matches!(opened, Err(Error::Config(_))), "{opened:?}");
 }
+
+/// What the guides say to paste can be pasted.
+#[cfg(all(
+    feature = "aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "openbao",
+    feature = "postgres",
+    feature = "redis",
+    feature = "s3"
+))]
+#[test]
+fn every_configuration_in_the_guides_is_one() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/storage");
+    let mut count = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            if let Err(why) = StorageConfig::parse(block) {
+                panic!("{}: {why}\n{block}", path.display());
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 9, "only {count} configurations were found");
+}

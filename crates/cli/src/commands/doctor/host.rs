@@ -49,7 +49,7 @@ fn dumps(limits: Option<&str>) -> Check {
 
 fn token_mode(mode: Option<u32>) -> Check {
     match mode.map(|mode| mode & 0o777) {
-        Some(mode) if mode & 0o077 == 0 => {
+        Some(mode @ (0o600 | 0o400)) => {
             Check::pass(4, TOKEN, format!("its file has the mode {mode:o}"))
         }
         Some(mode) => Check::fail(

@@ -145,7 +145,8 @@ fn judge_log(canary: &[u8], logged: &[u8]) -> Check {
     }
     let lines = text.lines().count();
     let evidence = format!(
-        "a probe was sealed, opened and shredded at TRACE; its plaintext is in none of {lines} lines"
+        "a probe was sealed, opened and shredded at TRACE; its plaintext is in none of the \
+         {lines} lines"
     );
     Check::pass(1, LOGS, evidence)
 }

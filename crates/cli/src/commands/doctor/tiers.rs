@@ -114,7 +114,7 @@ async fn audit(data: &DataDir) -> Check {
             5,
             AUDIT,
             format!(
-                "{} entries in {} chains fit together; keep a checkpoint elsewhere to prove the end",
+                "{} entries in {} chains fit together; keep a checkpoint elsewhere for the end",
                 report.entries, report.chains
             ),
         ),

@@ -47,11 +47,7 @@ pub(super) async fn run(
         "versions": versions,
     });
     output.result(&value, || {
-        let mut text = format!("{due} wrapped keys are older than {then}");
-        if unknown > 0 {
-            text.push_str(&format!("; {unknown} are of unknown age"));
-        }
-        text
+        format!("{due} wrapped keys are older than {then}; {unknown} are of unknown age")
     });
     if due == 0 {
         return Ok(());
