@@ -6,10 +6,11 @@
 //!
 //! # Versions
 //!
-//! A version is the id of the KMS key that wrapped. It changes when an alias moves to another key,
-//! which is how a KEK is rotated so that it can be seen and the old key taken out of use. Automatic
-//! and on-demand rotation change the key material *inside* a key: KMS does that by itself for as
-//! long as the key lives, neither ciphertexts nor versions show it, and nothing can be disabled.
+//! A version is the id of the KMS key that wrapped. It changes when an alias is moved to another
+//! key, which is how a KEK is rotated so that it can be seen and the old key taken out of use.
+//! Automatic and on-demand rotation change the key material *inside* a key: KMS keeps all of it for
+//! as long as the key lives, neither ciphertexts nor versions show it, and none of it can be
+//! disabled alone.
 
 mod arn;
 mod key;

@@ -1,8 +1,8 @@
 //! Secrets in AWS Secrets Manager.
 //!
-//! One secret per write, `{prefix}{environment}/{id}`; its value is the sealed bytes, binary.
-//! The manager encrypts them once more with a KMS key of its own; whoever may read the secret still
-//! holds nothing but a sealed record.
+//! One secret per write, `{prefix}{environment}/{id}`; its value is the sealed bytes, as
+//! `SecretBinary`. The manager encrypts them once more with a KMS key of its own; whoever
+//! may read the secret still holds nothing but a sealed record.
 
 mod calls;
 
