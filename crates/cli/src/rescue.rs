@@ -27,6 +27,20 @@ pub(crate) async fn keep(
     environment: &EnvironmentId,
     error: halfkey::Error,
 ) -> Failure {
+    if let Some(lock) = unstored_lock(&error) {
+        let kept = keep_lock(data, lock);
+        let failure = Failure::from(error);
+        return match kept {
+            Ok(file) => failure.with_hint(format!(
+                "the lock is in {} and holds for every later command",
+                file.display()
+            )),
+            Err(why) => failure.with_hint(format!(
+                "write this lock down, it could not be stored: {}",
+                why.message
+            )),
+        };
+    }
     match &error {
         halfkey::Error::NotActivated(inner) => {
             let kept = keep_shares(data, vault, environment, inner).await;
@@ -46,21 +60,20 @@ pub(crate) async fn keep(
                 ),
             }
         }
-        halfkey::Error::LockNotStored { lock, .. } => {
-            let kept = keep_lock(data, lock);
-            let failure = Failure::from(error);
-            match kept {
-                Ok(file) => failure.with_hint(format!(
-                    "the lock is in {} and holds for every later command",
-                    file.display()
-                )),
-                Err(why) => failure.with_hint(format!(
-                    "write this lock down, it could not be stored: {}",
-                    why.message
-                )),
-            }
-        }
         _ => error.into(),
+    }
+}
+
+/// The lock that no vault holds yet, however deep in the error it is.
+fn unstored_lock(error: &halfkey::Error) -> Option<&LockToken> {
+    use halfkey::Error;
+    match error {
+        Error::LockNotStored { lock, .. } => Some(lock),
+        Error::LeftPending { source, .. } | Error::OutcomeUnknown { source, .. } => {
+            unstored_lock(source)
+        }
+        Error::Shared(inner) => unstored_lock(inner),
+        _ => None,
     }
 }
 
@@ -91,7 +104,8 @@ async fn keep_shares(
     }
 }
 
-/// Takes back every wallet whose shares were written down; the files go once it is active.
+/// Takes back every wallet whose shares were written down; the files go once it is active. One that
+/// does not come back stays, and does not hold up the others.
 pub(crate) async fn take_back(
     data: &DataDir,
     store: &WalletStore,
@@ -100,8 +114,14 @@ pub(crate) async fn take_back(
 ) -> Result<Vec<WalletProperties>, Failure> {
     let mut taken = Vec::new();
     for file in files(&data.private_dir("rescued")?)? {
-        let Some(shares) = read(&file, vault, environment).await? else {
-            continue;
+        let shares = match read(&file, vault, environment).await {
+            Ok(Some(shares)) => shares,
+            Ok(None) => continue,
+            Err(failure) => {
+                let (file, why) = (file.display(), failure.message);
+                tracing::error!(%file, "rescued shares do not open: {why}");
+                continue;
+            }
         };
         match store.adopt(&shares).await {
             Ok(properties) => {
@@ -109,9 +129,10 @@ pub(crate) async fn take_back(
                 taken.push(properties);
             }
             Err(error) => {
-                // The file stays: it may still be the only copy.
-                let failure = Failure::from(error);
-                return Err(failure.with_hint(format!("the shares stay in {}", file.display())));
+                // The file stays: it may still be the only copy. A lock inside is kept as well.
+                let failure = keep(data, vault, environment, error).await;
+                let (file, why) = (file.display(), failure.message);
+                tracing::error!(%file, "rescued shares were not taken back: {why}");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use halfkey_core::{ServerKeyShare, WalletProperties};
 use halfkey_mpc::KeyShare;
-use halfkey_vault::{BindCtx, Error as VaultError, Expect, Purpose, RecordName, Versioned};
+use halfkey_vault::{BindCtx, Error as VaultError, Expect, Purpose, RecordName};
 
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
@@ -87,7 +87,8 @@ impl WalletStore {
         let expect = match self.vault.load(name, ctx, &access).await {
             Ok(found) if found.value == plaintext => return Ok(()),
             Err(VaultError::NotFound(_)) => Expect::Absent,
-            Ok(Versioned { rev, .. }) => Expect::Rev(rev),
+            // It opens, so it is somebody's: never overwritten.
+            Ok(_) => return Err(Error::VaultState(format!("{name} holds another share"))),
             // What does not open is not worth keeping beside the share itself.
             Err(VaultError::Corrupt { .. }) => match self.vault.get_row(name).await? {
                 Some(found) => Expect::Rev(found.rev),
