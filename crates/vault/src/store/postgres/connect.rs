@@ -47,11 +47,15 @@ impl Database {
 
     /// A server that may forget what it acknowledged is no place for a key share.
     async fn check_durable(&self) -> Result<(), Error> {
-        let shown = sqlx::query_as::<_, (String, String, String)>(
+        let shown = sqlx::query_as::<_, (String, String, String, bool)>(
             "SELECT current_setting('fsync'), current_setting('full_page_writes'),
-                    current_setting('synchronous_commit')",
+                    current_setting('synchronous_commit'), pg_is_in_recovery()",
         );
-        let (fsync, pages, commit) = self.within(shown.fetch_one(&self.pool)).await?;
+        let (fsync, pages, commit, standby) = self.within(shown.fetch_one(&self.pool)).await?;
+        if standby {
+            // What it shows may be older than what was acknowledged (custody rule 11).
+            return Err(Error::temporary(format!("{PEER}: it is a standby")));
+        }
         for (setting, value) in [("fsync", &fsync), ("full_page_writes", &pages)] {
             if value != "on" {
                 return Err(Error::NotDurable(format!(
@@ -114,14 +118,15 @@ async fn connect(config: &PostgresConfig) -> Result<PgPool, Error> {
                 if checks_tls {
                     check_tls(connection).await?;
                 }
-                sqlx::query("SET synchronous_commit = on")
-                    .execute(connection)
-                    .await
-                    .map(drop)
+                sqlx::query(SESSION).execute(connection).await.map(drop)
             })
         });
     Ok(pool.connect_lazy_with(options))
 }
+
+/// A lost race must be a lost race, not an outage, whatever the server's default isolation.
+const SESSION: &str = "SELECT set_config('synchronous_commit', 'on', false),
+    set_config('default_transaction_isolation', 'read committed', false)";
 
 /// Before anything of ours is sent. The library would also speak TLS 1.2.
 async fn check_tls(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

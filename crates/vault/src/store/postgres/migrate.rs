@@ -23,8 +23,19 @@ pub(super) async fn run(database: &Database, environment: &EnvironmentId) -> Res
             .bind(LOCK)
             .execute(&mut *tx)
             .await?;
-        for migration in MIGRATIONS {
-            make(&mut tx, &database.statements.with_prefix(migration)).await?;
+        // Only what is absent: changing a table that is in use would wait for its readers, and
+        // hold up every later one.
+        let made = sqlx::query_scalar::<_, bool>(
+            "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL",
+        )
+        .bind(database.statements.with_prefix("{p}records"))
+        .bind(database.statements.with_prefix("{p}properties"))
+        .fetch_one(&mut *tx)
+        .await?;
+        if !made {
+            for migration in MIGRATIONS {
+                make(&mut tx, &database.statements.with_prefix(migration)).await?;
+            }
         }
         sqlx::query(database.statements.write_mark())
             .bind(environment.as_str())
