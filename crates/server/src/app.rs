@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::api_error::ApiError;
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
-use crate::ceremony::lock::PendingLocks;
+use crate::ceremony::pending::Pending;
 use crate::ceremony::pool::Pool;
 use crate::ceremony::table::Table;
 use crate::ceremony::wallet_permits::WalletPermits;
@@ -51,7 +51,7 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: Table,
     pub(crate) permits: WalletPermits,
-    pub(crate) pending_locks: PendingLocks,
+    pub(crate) pending: Pending,
     pub(crate) pool: Pool,
     pub(crate) metrics: Metrics,
     /// One permit per request being answered.

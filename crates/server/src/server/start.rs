@@ -16,7 +16,7 @@ use super::{RunningServer, metrics_listener};
 use crate::app::{App, Environment, TASKS};
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
-use crate::ceremony::lock::PendingLocks;
+use crate::ceremony::pending::Pending;
 use crate::ceremony::pool::Pool;
 use crate::ceremony::reaper;
 use crate::ceremony::table::Table;
@@ -69,7 +69,7 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         clock: config.clock,
         table: Table::new(&config.limits),
         permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
-        pending_locks: PendingLocks::new(dir),
+        pending: Pending::new(dir),
         pool: Pool::new(&config.limits),
         metrics: Metrics::default(),
         requests: Arc::new(Semaphore::new(config.limits.requests)),
