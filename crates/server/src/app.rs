@@ -36,6 +36,8 @@ pub(crate) struct Environment {
     pub(crate) id: EnvironmentId,
     pub(crate) identity: SigningKey,
     pub(crate) keys: EnvironmentKeys,
+    /// Whether bytes are signed here whose meaning cannot be told (custody rule 20).
+    pub(crate) allow_blind: bool,
 }
 
 /// What every request shares.
@@ -45,7 +47,6 @@ pub(crate) struct App {
     pub(crate) environments: HashMap<EnvironmentId, Arc<Environment>>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
-    pub(crate) allow_blind: bool,
     pub(crate) restore_epoch: u64,
     pub(crate) counter: BootCounter,
     pub(crate) clock: Arc<dyn Clock>,

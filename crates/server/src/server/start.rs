@@ -63,7 +63,6 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         db,
         environments,
         sessions,
-        allow_blind: config.allow_blind,
         restore_epoch,
         counter,
         clock: config.clock,
@@ -196,11 +195,19 @@ async fn load_environments(
             id: id.clone(),
             identity,
             keys,
+            allow_blind: config.allow_blind.contains(&id),
         });
         first.get_or_insert_with(|| Arc::clone(&environment));
         environments.insert(id, environment);
     }
     let first = first.ok_or_else(|| Error::NotInitialised(config.data_dir.clone()))?;
+    // A slip of the hand must not look like an environment that was allowed.
+    for allowed in &config.allow_blind {
+        if !environments.contains_key(allowed) {
+            return Err(Error::NotFound("environment to allow blind signing in"));
+        }
+        tracing::warn!(environment = %allowed, "blind signing is allowed");
+    }
     let key = first
         .keys
         .load(OwnSecret::Session, Arc::new(DbSink::plain(db.clone())))
