@@ -73,6 +73,14 @@ impl SignContext {
         }
     }
 
+    /// What the last reply says of the signature.
+    pub(crate) const fn signed_reply(&self) -> SignedReply {
+        SignedReply {
+            operation: self.goal.operation(),
+            custody_origin: Some(self.wallet.custody_origin),
+        }
+    }
+
     /// Whether signing needs a slot.
     pub(crate) const fn uses_slot(&self) -> bool {
         self.wallet.key_type.uses_ot()
@@ -208,9 +216,7 @@ async fn advance(
                 next: None,
                 messages,
                 created: None,
-                signed: Some(SignedReply {
-                    operation: context.goal.operation(),
-                }),
+                signed: Some(context.signed_reply()),
                 activity: Some(activity),
             })))
         }
