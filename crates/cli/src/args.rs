@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use halfkey_core::wire::Scope;
-use halfkey_core::{ChainName, ThresholdSignatureScheme, Variant};
+use halfkey_core::{ChainName, EnvironmentId, ThresholdSignatureScheme, Variant};
 
 /// Open, self-hostable MPC server wallets: your backend holds one half of every key, the provider
 /// the other, and the two sign together.
@@ -129,9 +129,10 @@ pub(crate) struct Serve {
     /// Start on a restored database: ECDSA wallets then need a complete refresh.
     #[arg(long)]
     pub(crate) accept_restore: bool,
-    /// Sign digests and bytes whose meaning cannot be told. Leave off.
-    #[arg(long)]
-    pub(crate) allow_blind: bool,
+    /// Sign digests and bytes whose meaning cannot be told, in this environment only; repeat for
+    /// several. Leave off.
+    #[arg(long, value_name = "ENV")]
+    pub(crate) allow_blind: Vec<EnvironmentId>,
 }
 
 /// `token …`

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::api_error::ApiError;
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
-use crate::ceremony::lock::PendingLocks;
+use crate::ceremony::pending::Pending;
 use crate::ceremony::pool::Pool;
 use crate::ceremony::table::Table;
 use crate::ceremony::wallet_permits::WalletPermits;
@@ -36,6 +36,8 @@ pub(crate) struct Environment {
     pub(crate) id: EnvironmentId,
     pub(crate) identity: SigningKey,
     pub(crate) keys: EnvironmentKeys,
+    /// Whether bytes are signed here whose meaning cannot be told (custody rule 20).
+    pub(crate) allow_blind: bool,
 }
 
 /// What every request shares.
@@ -45,13 +47,12 @@ pub(crate) struct App {
     pub(crate) environments: HashMap<EnvironmentId, Arc<Environment>>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
-    pub(crate) allow_blind: bool,
     pub(crate) restore_epoch: u64,
     pub(crate) counter: BootCounter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: Table,
     pub(crate) permits: WalletPermits,
-    pub(crate) pending_locks: PendingLocks,
+    pub(crate) pending: Pending,
     pub(crate) pool: Pool,
     pub(crate) metrics: Metrics,
     /// One permit per request being answered.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfkey_core::{Clock, SecretString};
+use halfkey_core::{Clock, EnvironmentId, SecretString};
 
 /// How connections are protected. TLS 1.3 only.
 #[derive(Debug, Clone)]
@@ -38,8 +38,9 @@ pub struct Config {
     pub passphrase: Option<SecretString>,
     /// Go on with a database that was restored from an older copy. Does nothing otherwise.
     pub accept_restore: bool,
-    /// Sign bytes whose meaning cannot be told (custody rule 20).
-    pub allow_blind: bool,
+    /// The environments in which bytes are signed whose meaning cannot be told (custody rule 20).
+    /// One that is not served is refused.
+    pub allow_blind: Vec<EnvironmentId>,
     /// Bounds on everything a caller can make grow or wait.
     pub limits: Limits,
     /// The time.

@@ -35,6 +35,11 @@ impl ProviderDir {
         self.0.join("unwritten-locks.json")
     }
 
+    /// Slots that ended as `suspect` and that the database did not take.
+    pub(crate) fn unwritten_suspicions(&self) -> PathBuf {
+        self.0.join("unwritten-suspicions.json")
+    }
+
     pub(crate) fn serve_lock(&self) -> PathBuf {
         self.0.join("serve.lock")
     }

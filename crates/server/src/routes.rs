@@ -82,7 +82,7 @@ fn attempt_id(text: &str) -> Result<AttemptId, ApiError> {
 /// Refuses a wallet whose generation does not sign.
 fn check_unlocked(app: &App, environment: &Environment, row: &WalletRow) -> Result<(), ApiError> {
     let held = app
-        .pending_locks
+        .pending
         .holds(&environment.id, (row.wallet, row.generation));
     if held || row.locked.is_some() {
         let message = "the wallet is locked after cheating was proven";

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::ceremony::running::dispose_all;
-use crate::ceremony::{lock, reaper};
+use crate::ceremony::{lock, reaper, suspicion};
 use crate::db::slots::SlotOutcome;
 use crate::{Config, Error};
 
@@ -124,6 +124,7 @@ impl RunningServer {
             tracing::warn!("ceremonies were still running after the drain time");
         }
         lock::write_pending(&app).await;
+        suspicion::write_pending(&app).await;
         app.advance_anchor().await;
         app.db.close().await;
         drop(lock);

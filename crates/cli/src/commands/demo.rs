@@ -76,7 +76,7 @@ async fn start_provider(
         passphrase,
         accept_restore: false,
         limits: Limits::default(),
-        allow_blind: false,
+        allow_blind: Vec::new(),
         clock: Arc::new(SystemClock),
     })
     .await?;

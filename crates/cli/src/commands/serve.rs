@@ -36,7 +36,7 @@ pub(crate) async fn run(
         passphrase,
         accept_restore: options.accept_restore,
         limits: Limits::default(),
-        allow_blind: options.allow_blind,
+        allow_blind: options.allow_blind.clone(),
         clock: Arc::new(SystemClock),
     })
     .await?;
@@ -48,6 +48,7 @@ pub(crate) async fn run(
         "provider_identity": server.identity_public_key(),
         "ca_file": server.ca_file(),
         "metrics": server.metrics_addr(),
+        "allow_blind": options.allow_blind,
     });
     output.result(&value, || {
         let mut text = format!(
@@ -65,6 +66,10 @@ pub(crate) async fn run(
             text.push_str("\n  metrics            http://");
             text.push_str(&addr.to_string());
             text.push_str("/metrics");
+        }
+        for environment in &options.allow_blind {
+            text.push_str("\n  blind signing in   ");
+            text.push_str(environment.as_str());
         }
         text
     });

@@ -13,6 +13,7 @@ mod bad_input;
 mod canary;
 mod crash;
 mod demo;
+mod serve;
 mod shares;
 mod support;
 mod vault;

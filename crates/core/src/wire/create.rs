@@ -139,6 +139,10 @@ pub struct CommitReply {
     pub proof: ProofState,
     /// The address, in its chain's display form.
     pub account_address: String,
+    /// What the key's history allows anyone to claim (custody rule 2); absent in replies of older
+    /// providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custody_origin: Option<CustodyOrigin>,
     /// The activity entry.
     pub activity: ActivityRef,
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::CeremonyOpen;
+use crate::CustodyOrigin;
 
 /// What the provider decided that the bytes are (custody rule 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,4 +67,8 @@ pub struct SignMessageRequest {
 pub struct SignedReply {
     /// The operation the provider found.
     pub operation: Operation,
+    /// What the key's history allows anyone to claim (custody rule 2); absent in replies of older
+    /// providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custody_origin: Option<CustodyOrigin>,
 }

@@ -65,7 +65,7 @@ impl Provider {
             metrics_listen: None,
             passphrase: None,
             accept_restore: false,
-            allow_blind: false,
+            allow_blind: Vec::new(),
             limits: setup.limits,
             clock: setup.clock,
         };

@@ -1,5 +1,5 @@
-//! Once a second: ends ceremonies past their deadline, writes locks that could not be written, and
-//! moves the restore anchor on.
+//! Once a second: ends ceremonies past their deadline, writes locks and suspicions that could not be
+//! written, and moves the restore anchor on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::lock;
 use super::running::dispose_all;
+use super::{lock, suspicion};
 use crate::app::App;
 use crate::db::slots::SlotOutcome;
 
@@ -44,4 +44,5 @@ pub(crate) async fn reap(app: &Arc<App>) {
     // The peer went silent while this node lived: benign (custody rule 14).
     dispose_all(app, expired, SlotOutcome::Abandoned).await;
     lock::write_pending(app).await;
+    suspicion::write_pending(app).await;
 }

@@ -17,7 +17,7 @@ use super::sign_end::Seen;
 use super::signature_back::SignatureRun;
 use super::table::Cell;
 use super::wallet_permits::WalletPermit;
-use super::{key_share, lock, sign_end};
+use super::{key_share, lock, sign_end, suspicion};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
@@ -73,6 +73,14 @@ impl SignContext {
         }
     }
 
+    /// What the last reply says of the signature.
+    pub(crate) const fn signed_reply(&self) -> SignedReply {
+        SignedReply {
+            operation: self.goal.operation(),
+            custody_origin: Some(self.wallet.custody_origin),
+        }
+    }
+
     /// Whether signing needs a slot.
     pub(crate) const fn uses_slot(&self) -> bool {
         self.wallet.key_type.uses_ot()
@@ -98,6 +106,7 @@ pub(crate) async fn start(
 ) -> Result<Stepped, ApiError> {
     let mut permit = None;
     if context.uses_slot() {
+        suspicion::settle(app, cell, &context.slot_key()).await?;
         permit = app.permits.acquire(context.wallet.wallet).await;
         if permit.is_none() {
             return Err(key_share::too_many_open());
@@ -199,7 +208,7 @@ async fn advance(
             }
             let seen = signature.map_or(Seen::Nothing, |_| Seen::Made);
             if signature.is_some_and(|signature| !proves(&context, &signature)) {
-                lock::after_suspicion(app, cell, &slot).await?;
+                suspicion::after_suspicion(app, cell, &slot).await?;
                 return Err(ceremony_error(&MpcError::Suspect));
             }
             let activity = sign_end::signed(app, &context, seen).await?;
@@ -207,9 +216,7 @@ async fn advance(
                 next: None,
                 messages,
                 created: None,
-                signed: Some(SignedReply {
-                    operation: context.goal.operation(),
-                }),
+                signed: Some(context.signed_reply()),
                 activity: Some(activity),
             })))
         }
@@ -219,11 +226,11 @@ async fn advance(
         // A panic or a bug of the engine's may be the work of a peer: it counts against it. Faults
         // of our own machine (randomness, a share that does not decode) are refusals, below.
         Ok(Err(error @ (MpcError::Suspect | MpcError::Bug(_)))) if context.uses_slot() => {
-            lock::after_suspicion(app, cell, &slot).await?;
+            suspicion::after_suspicion(app, cell, &slot).await?;
             Err(ceremony_error(&error))
         }
         Err(StepFailure::Panicked) if context.uses_slot() => {
-            lock::after_suspicion(app, cell, &slot).await?;
+            suspicion::after_suspicion(app, cell, &slot).await?;
             Err(StepFailure::Panicked.into())
         }
         Ok(Err(error)) => {

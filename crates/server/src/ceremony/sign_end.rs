@@ -31,7 +31,7 @@ pub(crate) async fn signed(
     let environment = &context.caller.environment.id;
     let subject = (context.wallet.wallet, context.wallet.generation);
     let mut tx = app.db.begin().await?;
-    let locked = app.pending_locks.holds(environment, subject)
+    let locked = app.pending.holds(environment, subject)
         || (context.uses_slot() && locks::exists(tx.conn(), environment, subject).await?);
     if locked {
         drop(tx);

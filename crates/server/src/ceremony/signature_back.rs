@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use halfkey_core::wire::{CeremonyMessage, CeremonyReply, ErrorCode, SignedReply};
+use halfkey_core::wire::{CeremonyMessage, CeremonyReply, ErrorCode};
 use sha2::{Digest as _, Sha256};
 
 use super::running::Stepped;
@@ -43,9 +43,7 @@ impl SignatureRun {
             next: None,
             messages: Vec::new(),
             created: None,
-            signed: Some(SignedReply {
-                operation: context.goal.operation(),
-            }),
+            signed: Some(context.signed_reply()),
             activity: Some(activity),
         })))
     }

@@ -1,13 +1,15 @@
 //! Accounting of OT ceremonies (custody rule 14).
 
 use halfkey_core::{CeremonyId, EnvironmentId, Generation, WalletId};
+use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, text, unsigned};
 
-/// Which slot: a ceremony under a generation of a wallet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which slot: a ceremony under a generation of a wallet. As JSON it stands in the file of
+/// suspicions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SlotKey {
     pub(crate) environment: EnvironmentId,
     pub(crate) wallet: WalletId,

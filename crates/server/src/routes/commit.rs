@@ -134,6 +134,7 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         state: WalletState::Active,
         proof,
         account_address: row.address,
+        custody_origin: Some(row.custody_origin),
         activity,
     })
 }
@@ -147,6 +148,7 @@ fn repeat(wanted: &Commit, attempt: AttemptRow) -> Result<CommitReply, ApiError>
         state: WalletState::Active,
         proof,
         account_address: wanted.row.address.clone(),
+        custody_origin: Some(wanted.row.custody_origin),
         activity,
     })
 }

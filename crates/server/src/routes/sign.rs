@@ -112,7 +112,7 @@ async fn decide(
         return Err(proof_refused());
     }
     if request.operation == Operation::Blind {
-        if !app.allow_blind {
+        if !caller.environment.allow_blind {
             let message = "these bytes have no meaning the provider can tell; blind signing is off";
             return Err(ApiError::new(ErrorCode::BlindSigningDenied, message));
         }

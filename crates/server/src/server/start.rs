@@ -16,7 +16,7 @@ use super::{RunningServer, metrics_listener};
 use crate::app::{App, Environment, TASKS};
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
-use crate::ceremony::lock::PendingLocks;
+use crate::ceremony::pending::Pending;
 use crate::ceremony::pool::Pool;
 use crate::ceremony::reaper;
 use crate::ceremony::table::Table;
@@ -63,13 +63,12 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         db,
         environments,
         sessions,
-        allow_blind: config.allow_blind,
         restore_epoch,
         counter,
         clock: config.clock,
         table: Table::new(&config.limits),
         permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
-        pending_locks: PendingLocks::new(dir),
+        pending: Pending::new(dir),
         pool: Pool::new(&config.limits),
         metrics: Metrics::default(),
         requests: Arc::new(Semaphore::new(config.limits.requests)),
@@ -196,11 +195,19 @@ async fn load_environments(
             id: id.clone(),
             identity,
             keys,
+            allow_blind: config.allow_blind.contains(&id),
         });
         first.get_or_insert_with(|| Arc::clone(&environment));
         environments.insert(id, environment);
     }
     let first = first.ok_or_else(|| Error::NotInitialised(config.data_dir.clone()))?;
+    // A slip of the hand must not look like an environment that was allowed.
+    for allowed in &config.allow_blind {
+        if !environments.contains_key(allowed) {
+            return Err(Error::NotFound("environment to allow blind signing in"));
+        }
+        tracing::warn!(environment = %allowed, "blind signing is allowed");
+    }
     let key = first
         .keys
         .load(OwnSecret::Session, Arc::new(DbSink::plain(db.clone())))

@@ -385,8 +385,13 @@ pub(crate) fn sign_path(world: &World, wallet: &Wallet) -> String {
     world.sdk(&format!("/{}/signMessage", wallet.id))
 }
 
-/// A whole signature over a text message; verified.
-pub(crate) async fn sign(world: &World, wallet: &Wallet, share: &Arc<KeyShare>, text: &[u8]) {
+/// A whole signature over a text message; verified. Returns the last reply.
+pub(crate) async fn sign(
+    world: &World,
+    wallet: &Wallet,
+    share: &Arc<KeyShare>,
+    text: &[u8],
+) -> CeremonyReply {
     let (mut signing, request) = sign_request(share, text);
     let mut reply: CeremonyReply = world.post(&sign_path(world, wallet), &request).await.ok();
     while reply.next.is_some() {
@@ -399,4 +404,5 @@ pub(crate) async fn sign(world: &World, wallet: &Wallet, share: &Arc<KeyShare>, 
     let signature = signing.signature.unwrap();
     let chain = share.header().chain;
     halfkey_chain::verify_signature(chain, &wallet.address, &input, &signature).unwrap();
+    reply
 }

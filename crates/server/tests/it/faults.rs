@@ -4,7 +4,7 @@ use halfkey_core::wire::{AttemptReply, AttemptState, CeremonyReply, ListReply};
 use halfkey_mpc::simulate::Cheat;
 
 use crate::cheating::{cheat, refused_as_locked};
-use crate::customer::{Creating, EVM, SVM, create, sign, sign_path, sign_request, step};
+use crate::customer::{Creating, EVM, SVM, Wallet, create, sign, sign_path, sign_request, step};
 use crate::slots::database;
 use crate::world::World;
 
@@ -133,4 +133,73 @@ async fn a_lock_that_was_never_written_holds_in_the_next_process() {
         refused_as_locked(&world, &wallet).await;
         assert!(!world.provider_dir().join("unwritten-locks.json").exists());
     }
+}
+
+/// Two more suspicions lock a wallet that has one, and one alone does not.
+async fn has_one_suspicion(world: &World, wallet: &Wallet) {
+    sign(world, wallet, &wallet.shares[0], b"one is not enough").await;
+    for _ in 0..2 {
+        cheat(world, wallet, Cheat::LastValue)
+            .await
+            .refused(422, "ceremony_refused");
+    }
+    refused_as_locked(world, wallet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspicion_that_cannot_be_written_counts_once_it_can() {
+    let world = World::start().await;
+    for reaped in [true, false] {
+        let wallet = create(&world, EVM).await;
+        fail(&world, "slots", "UPDATE").await;
+        cheat(&world, &wallet, Cheat::LastValue)
+            .await
+            .refused(503, "unavailable");
+        mend(&world).await;
+        if reaped {
+            world.server().reap().await;
+        }
+        // Otherwise the next ceremony of the wallet writes it first.
+        has_one_suspicion(&world, &wallet).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspicion_that_was_never_written_counts_in_the_next_process() {
+    let mut world = World::start().await;
+    for crashes in [false, true] {
+        let wallet = create(&world, EVM).await;
+        fail(&world, "slots", "UPDATE").await;
+        cheat(&world, &wallet, Cheat::LastValue)
+            .await
+            .refused(503, "unavailable");
+        if crashes {
+            world.crash();
+        } else {
+            world.down().await;
+        }
+        mend(&world).await;
+        world.up().await;
+        let kept = world.provider_dir().join("unwritten-suspicions.json");
+        assert!(!kept.exists());
+        has_one_suspicion(&world, &wallet).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_suspicion_locks_even_if_only_the_lock_cannot_be_written() {
+    let world = World::start().await;
+    let wallet = create(&world, EVM).await;
+    for _ in 0..2 {
+        cheat(&world, &wallet, Cheat::LastValue)
+            .await
+            .refused(422, "ceremony_refused");
+    }
+    fail(&world, "locks", "INSERT").await;
+    cheat(&world, &wallet, Cheat::LastValue)
+        .await
+        .refused(503, "unavailable");
+    mend(&world).await;
+    world.server().reap().await;
+    refused_as_locked(&world, &wallet).await;
 }

@@ -1,9 +1,10 @@
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{
-    AttemptReply, AttemptState, CeremonyReply, CommitReply, ListReply, ProofState, WalletReply,
-    WalletState,
+    AttemptReply, AttemptState, CeremonyReply, CommitReply, ListReply, ProofState, SignedReply,
+    WalletReply, WalletState,
 };
-use halfkey_core::{KeyOrigin, ThresholdSignatureScheme, Variant};
+use halfkey_core::{CustodyOrigin, KeyOrigin, ThresholdSignatureScheme, Variant};
+use serde_json::Value;
 
 use crate::customer::{
     Creating, EVM, Kind, SVM, attempt_path, commit, create, keygen, prove, sign, sign_path,
@@ -115,6 +116,89 @@ async fn cbor_carries_the_same_types() {
 
 #[derive(serde::Serialize)]
 struct Commit {}
+
+/// What every reply about one new wallet says of its custody, in order.
+async fn origins_told(world: &World, kind: Kind) -> Vec<Vec<&'static str>> {
+    let mut creating = Creating::new(world, kind);
+    let mut done = Vec::new();
+    let create = world.sdk("/create");
+    let opened: CeremonyReply = world.post(&create, &creating.request).await.ok();
+    let round = creating.answer(&opened, &mut done);
+    let last: CeremonyReply = world.post(&step(&opened), &round).await.ok();
+    let (wallet, created) = creating.finish(&last, done);
+    let mut told = vec![Some(created.custody_origin)];
+    for share in &wallet.shares {
+        let proven = prove(world, &wallet, share, ProofOperation::Create).await;
+        told.push(proven.signed.unwrap().custody_origin);
+    }
+    for _repeat in 0..2 {
+        let committed: CommitReply = commit(world, &wallet, false).await.ok();
+        told.push(committed.custody_origin);
+    }
+    let signed = sign(world, &wallet, &wallet.shares[0], b"x").await;
+    told.push(signed.signed.unwrap().custody_origin);
+    let environment = &world.environment;
+    let path = format!("/environments/{environment}/waas/{}", wallet.id);
+    let found: WalletReply = world.get(&path).await.ok();
+    told.push(Some(found.summary.custody_origin));
+    let list = format!("/environments/{environment}/waas/wallets");
+    let listed: ListReply = world.get(&list).await.ok();
+    let listed = listed.wallets.last().unwrap();
+    assert_eq!(listed.wallet_id, wallet.id);
+    told.push(Some(listed.custody_origin));
+    told.into_iter()
+        .map(|origin| origin.unwrap().names())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reply_about_a_wallet_tells_its_custody_origin() {
+    let world = World::start().await;
+    let dealt = Kind {
+        variant: Variant::Ed25519Exportable,
+        ..SVM
+    };
+    let quorum = Kind {
+        scheme: ThresholdSignatureScheme::TwoOfThree,
+        ..SVM
+    };
+    for (kind, names, replies) in [
+        (EVM, &["dkg"][..], 7),
+        (dealt, &["dealt"], 7),
+        (quorum, &["dkg", "was_2of3"], 8),
+    ] {
+        assert_eq!(origins_told(&world, kind).await, vec![names; replies]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_parse_without_the_custody_origin_and_with_fields_of_later() {
+    let world = World::start().await;
+    let wallet = keygen(&world, SVM).await;
+    let mut committed = commit(&world, &wallet, true).await.json();
+    let mut signed = serde_json::to_value(
+        sign(&world, &wallet, &wallet.shares[0], b"x")
+            .await
+            .signed
+            .unwrap(),
+    )
+    .unwrap();
+    for reply in [&mut committed, &mut signed] {
+        assert_eq!(reply["custodyOrigin"], serde_json::json!(["dkg"]));
+        reply["aFieldOfLater"] = serde_json::json!({ "a": 1 });
+    }
+    let parse = |committed: &Value, signed: &Value| {
+        let committed: CommitReply = serde_json::from_value(committed.clone()).unwrap();
+        let signed: SignedReply = serde_json::from_value(signed.clone()).unwrap();
+        (committed.custody_origin, signed.custody_origin)
+    };
+    let dkg = Some(CustodyOrigin::new(KeyOrigin::Dkg));
+    assert_eq!(parse(&committed, &signed), (dkg, dkg));
+    for reply in [&mut committed, &mut signed] {
+        reply.as_object_mut().unwrap().remove("custodyOrigin");
+    }
+    assert_eq!(parse(&committed, &signed), (None, None));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempt_states_are_signed_by_the_identity_key() {

@@ -3,13 +3,14 @@
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{CeremonyReply, Operation, SignMessageRequest};
 use halfkey_core::{AttemptId, Generation, PartyIndex, SigningInput, ThresholdSignatureScheme};
+use halfkey_server::{Error, Server, init};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::customer::{
     EVM, Kind, SVM, Signing, create, proof_input, sign, sign_path, sign_request, step,
 };
-use crate::world::World;
+use crate::world::{World, init_options};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shares_of_another_wallet_party_generation_or_attempt_are_refused() {
@@ -152,7 +153,11 @@ async fn blind_bytes_are_refused_unless_allowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proof_messages_are_signed_by_the_proof_operation_only() {
-    let world = World::with(|config| config.allow_blind = true).await;
+    let mut world = World::start().await;
+    let allowed = world.environment.clone();
+    world
+        .restart_with(|config| config.allow_blind = vec![allowed])
+        .await;
     let wallet = create(&world, EVM).await;
     let share = &wallet.shares[0];
     let path = sign_path(&world, &wallet);
@@ -188,6 +193,43 @@ async fn proof_messages_are_signed_by_the_proof_operation_only() {
     request.message = hex::encode(message);
     let answer = world.post(&sign_path(&world, &svm), &request).await;
     answer.refused(422, "payload_refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blind_signing_is_allowed_in_one_environment_and_not_in_the_next() {
+    let mut world = World::start().await;
+    let wallet = create(&world, EVM).await;
+    world.down().await;
+    let next = init(
+        world.home.path(),
+        init_options(&world.clock, Some("next-door")),
+    );
+    let next = next.await.unwrap();
+    let open = async |world: &World| {
+        let request = blind(&wallet.shares[0], [7; 32]);
+        world.post(&sign_path(world, &wallet), &request).await
+    };
+
+    // Allowed next door: nothing changes here.
+    world.up().await;
+    let allowed = next.environment.clone();
+    world
+        .restart_with(|config| config.allow_blind = vec![allowed])
+        .await;
+    open(&world).await.refused(403, "blind_signing_denied");
+
+    let allowed = vec![next.environment.clone(), world.environment.clone()];
+    world
+        .restart_with(|config| config.allow_blind = allowed)
+        .await;
+    open(&world).await.ok::<CeremonyReply>();
+
+    // One that is not served is a slip of the hand.
+    world.down().await;
+    let mut config = world.config();
+    config.allow_blind = vec![world.environment.clone(), "nowhere".parse().unwrap()];
+    let error = Server::start(config).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

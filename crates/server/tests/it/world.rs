@@ -140,7 +140,7 @@ impl World {
             metrics_listen: None,
             passphrase: None,
             accept_restore: false,
-            allow_blind: false,
+            allow_blind: Vec::new(),
             limits: Limits {
                 slot_wait: Duration::ZERO,
                 ..Limits::default()
@@ -157,6 +157,15 @@ impl World {
 
     pub(crate) async fn up(&mut self) {
         self.server = Some(Server::start(self.config()).await.unwrap());
+        self.jwt = self.authenticate(&self.token).await;
+    }
+
+    /// An orderly stop, then a start that differs in this.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.down().await;
+        let mut config = self.config();
+        change(&mut config);
+        self.server = Some(Server::start(config).await.unwrap());
         self.jwt = self.authenticate(&self.token).await;
     }
 

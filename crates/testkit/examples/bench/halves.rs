@@ -34,7 +34,7 @@ pub(crate) async fn provider(dir: PathBuf) -> Result<(), Failure> {
         passphrase: None,
         accept_restore: false,
         limits: Limits::default(),
-        allow_blind: false,
+        allow_blind: Vec::new(),
         clock: Arc::new(SystemClock),
     })
     .await?;
