@@ -115,6 +115,11 @@ impl App {
         Arc::clone(&self.tasks).try_acquire_owned().ok()
     }
 
+    /// How many such tasks run now.
+    pub(crate) fn tasks_open(&self) -> usize {
+        (TASKS as usize).saturating_sub(self.tasks.available_permits())
+    }
+
     /// Waits until every such task has ended.
     pub(crate) async fn tasks_ended(&self) {
         let all = Arc::clone(&self.tasks).acquire_many_owned(TASKS).await;

@@ -40,8 +40,9 @@ impl Metrics {
         bump(&self.slots, outcome);
     }
 
-    /// The text form; `live` is how many ceremonies are live.
-    pub(crate) fn render(&self, live: usize) -> String {
+    /// The text form; `live` is how many ceremonies are live, `tasks` how many tasks run that go
+    /// to their end whether or not their caller waits.
+    pub(crate) fn render(&self, live: usize, tasks: usize) -> String {
         let mut text = String::new();
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let requests: Vec<_> = requests
@@ -97,13 +98,13 @@ impl Metrics {
                 &[(String::new(), value.load(Ordering::Relaxed))],
             );
         }
-        let live = u64::try_from(live).unwrap_or(u64::MAX);
-        family(
-            &mut text,
-            "halfkey_ceremonies_live",
-            "gauge",
-            &[(String::new(), live)],
-        );
+        for (name, now) in [
+            ("halfkey_ceremonies_live", live),
+            ("halfkey_tasks_open", tasks),
+        ] {
+            let now = u64::try_from(now).unwrap_or(u64::MAX);
+            family(&mut text, name, "gauge", &[(String::new(), now)]);
+        }
         text
     }
 }
@@ -142,7 +143,7 @@ mod tests {
         metrics.request("/healthz", StatusCode::OK);
         metrics.request("/healthz", StatusCode::OK);
         metrics.slot("signed");
-        let text = metrics.render(3);
+        let text = metrics.render(3, 2);
         assert!(text.contains("halfkey_requests_total{route=\"/healthz\",status=\"200\"} 2\n"));
         assert!(text.contains("# TYPE halfkey_slots_total counter\n"));
         assert!(text.contains("halfkey_ceremonies_live 3\n"));

@@ -16,6 +16,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let text = app.metrics.render(app.table.live());
+    let text = app.metrics.render(app.table.live(), app.tasks_open());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

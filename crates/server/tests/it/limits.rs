@@ -236,6 +236,14 @@ async fn health_and_readiness_need_no_token() {
     none.refused(404, "not_found");
 }
 
+async fn until_metric(world: &World, line: &str) {
+    let url = format!("http://{}/metrics", world.server().metrics_addr().unwrap());
+    while !String::from_utf8(answer(world.http.get(&url)).await.bytes)
+        .unwrap()
+        .contains(line)
+    {}
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn work_counts_until_it_ends_even_when_the_caller_has_left() {
     let mut world = World::start().await;
@@ -257,16 +265,12 @@ async fn work_counts_until_it_ends_even_when_the_caller_has_left() {
         world.environment, world.token
     );
     caller.write_all(head.as_bytes()).await.unwrap();
-    let health = format!("{}/healthz", world.server().url());
-    while answer(world.http.get(&health)).await.status == 200 {}
+    // Until its work is one that goes to its end: before that, leaving cancels it.
+    until_metric(&world, "halfkey_tasks_open 1\n").await;
     drop(caller);
-    // Until the provider has seen that the caller left: its connection is gone.
-    let metrics = format!("http://{}/metrics", world.server().metrics_addr().unwrap());
-    let gone = "halfkey_connections_open 2\n";
-    while !String::from_utf8(answer(world.http.get(&metrics)).await.bytes)
-        .unwrap()
-        .contains(gone)
-    {}
+    // Until the provider has seen that the caller left: the connection that asks is the only one.
+    until_metric(&world, "halfkey_connections_open 1\n").await;
+    let health = format!("{}/healthz", world.server().url());
     answer(world.http.get(&health))
         .await
         .refused(503, "unavailable");
