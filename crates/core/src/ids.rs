@@ -118,6 +118,10 @@ uuid_id!(
     /// One party's key share of one share set; stable across storage moves.
     KeyShareId, "key share id");
 
+uuid_id!(
+    /// One encrypted backup of one share, as its keeper names it.
+    BackupId, "backup id");
+
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*

@@ -15,14 +15,48 @@ pub enum ProofOperation {
     Create,
     /// Shows after the fact that an `unproven` wallet's shares were stored.
     Prove,
+    /// Starts a refresh: made under the active generation, naming the attempt to come.
+    Refresh,
+    /// Starts a reshare to another scheme; as [`ProofOperation::Refresh`].
+    Reshare,
+    /// Starts the replacement of a lost customer share; as [`ProofOperation::Refresh`].
+    ReplaceShare,
+    /// Starts an export of the key; as [`ProofOperation::Refresh`].
+    Export,
+    /// Commits the generation that a refresh, reshare or replacement staged: made under it.
+    Change,
 }
 
 impl ProofOperation {
+    /// Every operation.
+    pub const ALL: [Self; 7] = [
+        Self::Create,
+        Self::Prove,
+        Self::Refresh,
+        Self::Reshare,
+        Self::ReplaceShare,
+        Self::Export,
+        Self::Change,
+    ];
+
+    /// Whether it starts something: made under the active generation, naming an attempt to come.
+    pub const fn is_start(self) -> bool {
+        matches!(
+            self,
+            Self::Refresh | Self::Reshare | Self::ReplaceShare | Self::Export
+        )
+    }
+
     /// The name inside the signed message.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Prove => "prove",
+            Self::Refresh => "refresh",
+            Self::Reshare => "reshare",
+            Self::ReplaceShare => "replace_share",
+            Self::Export => "export",
+            Self::Change => "change",
         }
     }
 }

@@ -6,26 +6,35 @@
 
 mod activity;
 mod auth;
+mod backup;
 mod blob;
 mod ceremony;
+mod change;
 mod create;
 mod error_body;
+mod export;
 mod identity;
 mod sign;
 mod wallet;
 
 pub use activity::ActivityRef;
 pub use auth::{AuthenticateReply, EncodedJwts, Scope};
+pub use backup::{
+    BackupLocationsReply, BackupLocationsRequest, BackupPlace, LocatedBackup, RecoverReply,
+    RecoverRequest, RecoveredShare, StoreBackupReply, StoreBackupRequest,
+};
 pub use blob::Blob;
 pub use ceremony::{CeremonyMessage, CeremonyOpen, CeremonyReply, CeremonyRound};
+pub use change::{ChangeOperation, ChangeRequest, ShareProofBody};
 pub use create::{
     AbortReply, AttemptReply, AttemptState, CommitReply, CommitRequest, CreateRequest,
     CreatedWallet, ProveRequest,
 };
 pub use error_body::{ErrorBody, ErrorCode};
+pub use export::ExportRequest;
 pub use identity::IdentityReply;
 pub use sign::{Operation, SignMessageRequest, SignedReply};
-pub use wallet::{ListReply, ProofState, WalletReply, WalletState, WalletSummary};
+pub use wallet::{KeySharePointer, ListReply, ProofState, WalletReply, WalletState, WalletSummary};
 
 /// Prefix of every route.
 pub const API_PREFIX: &str = "/api/v0";

@@ -1,6 +1,7 @@
 //! Threshold ECDSA over secp256k1: the DKLs23 engine behind our own state handling.
 
 pub(crate) mod abort;
+pub(crate) mod constant;
 pub(crate) mod derive;
 pub(crate) mod keygen;
 pub(crate) mod messages;

@@ -2,7 +2,9 @@
 
 pub(crate) mod deal;
 pub(crate) mod dkg;
+pub(crate) mod reshare;
 pub(crate) mod seed;
+pub(crate) mod seed_reshare;
 pub(crate) mod share;
 pub(crate) mod sign;
 

@@ -5,6 +5,7 @@ pub mod ceremony;
 pub mod error;
 pub mod keygen;
 pub mod share;
+pub mod share_proof;
 pub mod sign;
 #[cfg(feature = "simulate")]
 pub mod simulate;
@@ -23,6 +24,8 @@ mod transcript;
 
 pub use ceremony::{Action, Ceremony};
 pub use error::Error;
+pub use keygen::start::{Change, Import, ImportKey, NextShares};
 pub use keygen::{Keygen, KeygenParams};
 pub use share::{ExpectedShare, KeyShare, ShareHeader};
+pub use share_proof::{ShareProofContext, prove_share, verify_share_proof};
 pub use sign::{Sign, SignParams};

@@ -2,10 +2,13 @@
 
 use halfkey_core::PartyIndex;
 use halfkey_core::wire::{
-    CeremonyMessage, CeremonyReply, CeremonyRound, CreateRequest, ProveRequest, SignMessageRequest,
+    CeremonyMessage, CeremonyReply, CeremonyRound, ChangeRequest, CreateRequest, ProveRequest,
+    SignMessageRequest,
 };
 use halfkey_mpc::Ceremony;
+use serde::Serialize;
 
+use crate::client::Credential;
 use crate::error::Error;
 use crate::transport::{Retry, api_path};
 use crate::{Result, WalletClient};
@@ -22,6 +25,7 @@ pub(crate) enum OpeningBody {
     Create(Box<CreateRequest>),
     Prove(ProveRequest),
     Sign(SignMessageRequest),
+    Change(Box<ChangeRequest>),
 }
 
 pub(crate) struct Opening {
@@ -30,6 +34,8 @@ pub(crate) struct Opening {
     pub(crate) idempotency_key: Option<String>,
     /// For the opening and for every round.
     pub(crate) retry: Retry,
+    /// Of the opening; rounds go by the session, which is the same token's.
+    pub(crate) by: Credential,
 }
 
 /// How a ceremony ended.
@@ -121,17 +127,25 @@ impl OpeningBody {
             Self::Create(body) => body.ceremony.messages = messages,
             Self::Prove(body) => body.ceremony.messages = messages,
             Self::Sign(body) => body.ceremony.messages = messages,
+            Self::Change(body) => body.ceremony.messages = messages,
         }
     }
 }
 
 impl Opening {
     async fn send(&self, client: &WalletClient) -> Result<CeremonyReply> {
-        let key = self.idempotency_key.as_deref();
         match &self.body {
-            OpeningBody::Create(body) => client.post(&self.path, body, key, self.retry).await,
-            OpeningBody::Prove(body) => client.post(&self.path, body, key, self.retry).await,
-            OpeningBody::Sign(body) => client.post(&self.path, body, key, self.retry).await,
+            OpeningBody::Create(body) => self.post(client, body).await,
+            OpeningBody::Prove(body) => self.post(client, body).await,
+            OpeningBody::Sign(body) => self.post(client, body).await,
+            OpeningBody::Change(body) => self.post(client, body).await,
         }
+    }
+
+    async fn post<B: Serialize>(&self, client: &WalletClient, body: &B) -> Result<CeremonyReply> {
+        let key = self.idempotency_key.as_deref();
+        client
+            .post_by(self.by, &self.path, body, key, self.retry)
+            .await
     }
 }

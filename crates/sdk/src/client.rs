@@ -4,7 +4,9 @@ use core::fmt;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use halfkey_core::wire::{AttemptReply, IdentityReply, ListReply, WalletReply, WalletSummary};
+use halfkey_core::wire::{
+    AttemptReply, IdentityReply, KeySharePointer, ListReply, WalletReply, WalletSummary,
+};
 use halfkey_core::{AttemptId, ChainName, Clock, EnvironmentId, SecretString, WalletProperties};
 use tokio::sync::OnceCell;
 
@@ -17,6 +19,7 @@ mod identify;
 mod requests;
 mod session;
 
+pub(crate) use requests::Credential;
 use session::Session;
 
 /// Authenticate once, then pass it around. Holds no wallet state. Clones share connections and
@@ -125,11 +128,23 @@ impl WalletClient {
     ///
     /// # Errors
     /// [`crate::Error::WalletNotFound`] when this environment has no such wallet.
-    #[tracing::instrument(level = "debug", skip_all, fields(address = account_address))]
     pub async fn lookup(&self, account_address: &str) -> Result<WalletSummary> {
+        Ok(self.lookup_whole(account_address).await?.summary)
+    }
+
+    /// Where backups of the wallet's shares are, as the provider knows them.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub async fn key_shares(&self, account_address: &str) -> Result<Vec<KeySharePointer>> {
+        Ok(self.lookup_whole(account_address).await?.key_shares())
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(address = account_address))]
+    async fn lookup_whole(&self, account_address: &str) -> Result<WalletReply> {
         let path = self.route(&["byWalletAddress", account_address])?;
         let reply: WalletReply = self.get(&path).await.map_err(requests::no_wallet)?;
-        let summary = reply.summary;
+        let summary = &reply.summary;
         let chain: ChainName = summary
             .chain_name
             .parse()
@@ -139,7 +154,7 @@ impl WalletClient {
             canonical(account_address),
             canonical(&summary.account_address),
         ) {
-            (Ok(asked), Ok(told)) if asked == told => Ok(summary),
+            (Ok(asked), Ok(told)) if asked == told => Ok(reply),
             _ => Err(Error::Protocol(
                 "the provider describes another wallet than asked for",
             )),

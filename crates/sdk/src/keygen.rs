@@ -10,6 +10,7 @@ use halfkey_core::{
 use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 
 use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::client::Credential;
 use crate::error::Unactivated;
 use crate::sign::share;
 use crate::transport::Retry;
@@ -136,6 +137,7 @@ fn opening(
         idempotency_key: Some(key),
         // A repeat is byte-identical, and the provider keeps the reply to it (custody rule 18).
         retry: Retry::Idempotent,
+        by: Credential::Session,
     })
 }
 

@@ -10,6 +10,7 @@
 //! returned.
 
 mod ceremony;
+mod change;
 mod client;
 mod error;
 mod evm;
@@ -33,8 +34,8 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    PendingEntry, ResumeTarget, Resumed, Settled, StoreContexts, StoreOptions, StoredWallet,
-    WalletStore, WalletView,
+    Changed, CheckedPage, Health, PendingEntry, ResumeTarget, Resumed, Settled, StoreContexts,
+    StoreOptions, StoredWallet, WalletStore, WalletView,
 };
 
 pub use client::WalletClient;

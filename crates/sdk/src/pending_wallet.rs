@@ -3,7 +3,6 @@
 use core::fmt;
 use std::sync::Arc;
 
-use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{AbortReply, AttemptReply};
 use halfkey_core::{
     AttemptId, CustodyOrigin, Generation, PartyIndex, ServerKeyShare, WalletId, WalletProperties,
@@ -151,7 +150,8 @@ impl PendingWallet {
         if reread.hints != self.hints {
             return Err(Error::ShareOfAnotherWallet);
         }
-        prove::prove(&self.client, &reread.key_shares, ProofOperation::Create).await?;
+        let operation = prove::commit_operation(self.first().header());
+        prove::prove(&self.client, &reread.key_shares, operation).await?;
         self.proven = true;
         Ok(())
     }

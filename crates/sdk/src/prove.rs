@@ -7,12 +7,14 @@ use halfkey_core::proof_message::{ProofOperation, proof_message};
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{Blob, CeremonyMessage, CeremonyOpen, Operation, ProveRequest};
 use halfkey_core::{
-    CeremonyId, ChainName, PartyIndex, ServerKeyShare, Signature, SigningInput, WalletProperties,
+    AttemptId, CeremonyId, ChainName, Generation, PartyIndex, ServerKeyShare, Signature,
+    SigningInput, WalletProperties,
 };
-use halfkey_mpc::{KeyShare, Sign, SignParams};
+use halfkey_mpc::{KeyShare, ShareHeader, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
+use crate::client::Credential;
 use crate::sign::{locks, misbehaviour, share, slots, verify};
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
@@ -67,14 +69,39 @@ pub(crate) async fn prove_active(
     prove(client, &decoded, ProofOperation::Prove).await
 }
 
+/// What commits the attempt of `header`: a new wallet is created, any later generation is a change.
+pub(crate) fn commit_operation(header: &ShareHeader) -> ProofOperation {
+    if header.generation == Generation::default() {
+        ProofOperation::Create
+    } else {
+        ProofOperation::Change
+    }
+}
+
+/// Starts an operation: a proof under the active generation that names the attempt to come. One
+/// share suffices; it needs the API token (custody rules 7 and 28).
+pub(crate) async fn prove_start(
+    client: &WalletClient,
+    share: &Arc<KeyShare>,
+    operation: ProofOperation,
+    attempt: AttemptId,
+) -> Result<()> {
+    prove_attempt(client, share, operation, attempt).await
+}
+
 /// What a proof of `share` signs.
-fn input(client: &WalletClient, share: &KeyShare, operation: ProofOperation) -> SigningInput {
+fn input(
+    client: &WalletClient,
+    share: &KeyShare,
+    operation: ProofOperation,
+    attempt: AttemptId,
+) -> SigningInput {
     let header = share.header();
     let message = proof_message(
         client.environment(),
         header.wallet,
         header.generation,
-        header.attempt,
+        attempt,
         operation,
     );
     if header.key_type.uses_ot() {
@@ -89,15 +116,24 @@ async fn prove_with_provider(
     share: &Arc<KeyShare>,
     operation: ProofOperation,
 ) -> Result<()> {
+    prove_attempt(client, share, operation, share.header().attempt).await
+}
+
+async fn prove_attempt(
+    client: &WalletClient,
+    share: &Arc<KeyShare>,
+    operation: ProofOperation,
+    attempt: AttemptId,
+) -> Result<()> {
     let header = share.header();
     let params = SignParams {
         ceremony: CeremonyId::generate(&mut os_rng()),
         operation: Operation::Proof,
-        input: input(client, share, operation),
+        input: input(client, share, operation, attempt),
         counterparty: PartyIndex::PROVIDER,
     };
     let wallet = header.wallet.to_string();
-    let attempt = header.attempt.to_string();
+    let attempt = attempt.to_string();
     let opening = Opening {
         path: client.route(&[&wallet, "attempts", &attempt, "prove"])?,
         body: OpeningBody::Prove(ProveRequest {
@@ -111,6 +147,11 @@ async fn prove_with_provider(
         }),
         idempotency_key: None,
         retry: Retry::Never,
+        by: if operation.is_start() {
+            Credential::ApiToken
+        } else {
+            Credential::Session
+        },
     };
     let (ceremony, expected) = (params.ceremony, params.input.clone());
     locks::check(header)?;

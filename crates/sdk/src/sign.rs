@@ -10,6 +10,7 @@ use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::{self, Opening, OpeningBody, Stopped, Table};
+use crate::client::Credential;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 
@@ -68,6 +69,7 @@ pub(crate) async fn sign(
         }),
         idempotency_key: None,
         retry: Retry::Never,
+        by: Credential::Session,
     };
     let ceremony = params.ceremony;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;

@@ -21,9 +21,24 @@ pub(crate) struct Caller {
     pub(crate) environment: Arc<Environment>,
     pub(crate) token: TokenId,
     pub(crate) request: RequestId,
+    /// What the credential may do: a session never more than [`Scope::DEFAULT`] (custody rule 28).
+    pub(crate) scopes: Vec<Scope>,
 }
 
 impl Caller {
+    /// Refuses a caller whose credential lacks `scope`.
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let message = if Scope::DEFAULT.contains(&scope) {
+            format!("this token lacks the scope {scope}")
+        } else {
+            format!("this needs an API token, not a session, with the scope {scope}")
+        };
+        Err(ApiError::new(ErrorCode::ScopeMissing, message))
+    }
+
     /// The name in logs and activity entries.
     pub(crate) fn actor(&self) -> String {
         format!("token:{}", self.token)
@@ -67,15 +82,16 @@ impl App {
             return Err(ApiError::not_found("environment"));
         }
         let environment = self.environment(environment)?;
-        if let Some(scope) = scope.filter(|scope| !row.scopes.contains(scope)) {
-            let message = format!("this token lacks the scope {scope}");
-            return Err(ApiError::new(ErrorCode::ScopeMissing, message));
-        }
-        Ok(Caller {
+        let mut scopes = row.scopes;
+        scopes.retain(|scope| is_api_token || Scope::DEFAULT.contains(scope));
+        let caller = Caller {
             environment,
             token: row.id,
             request,
-        })
+            scopes,
+        };
+        scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        Ok(caller)
     }
 
     async fn api_token(&self, text: &str) -> Result<Option<TokenRow>, ApiError> {

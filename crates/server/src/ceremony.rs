@@ -1,5 +1,6 @@
 //! Live ceremonies: where they wait, how their steps run, what each kind does when it ends.
 
+pub(crate) mod change;
 pub(crate) mod drive;
 pub(crate) mod key_share;
 pub(crate) mod keygen;

@@ -2,7 +2,9 @@
 
 pub(crate) mod activities;
 pub(crate) mod attempts;
+pub(crate) mod backups;
 pub(crate) mod boots;
+pub(crate) mod changes;
 pub(crate) mod columns;
 pub(crate) mod environments;
 pub(crate) mod idempotency;

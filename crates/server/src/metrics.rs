@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     slots: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) wallets_created: AtomicU64,
     pub(crate) wallets_committed: AtomicU64,
+    pub(crate) wallets_changed: AtomicU64,
     pub(crate) wallets_locked: AtomicU64,
     pub(crate) ceremonies_expired: AtomicU64,
     pub(crate) connections_open: AtomicU64,
@@ -72,6 +73,11 @@ impl Metrics {
                 "halfkey_wallets_committed_total",
                 "counter",
                 &self.wallets_committed,
+            ),
+            (
+                "halfkey_wallets_changed_total",
+                "counter",
+                &self.wallets_changed,
             ),
             (
                 "halfkey_wallets_locked_total",

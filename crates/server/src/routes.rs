@@ -3,6 +3,9 @@
 mod abort;
 mod attempt;
 mod authenticate;
+mod backup;
+mod change;
+mod change_commit;
 mod commit;
 mod create;
 mod health;
@@ -20,10 +23,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use halfkey_core::wire::{API_PREFIX, ErrorCode};
 use halfkey_core::{AttemptId, Generation, WalletId};
+use sqlx::SqliteConnection;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
+use crate::auth::Caller;
+use crate::db::changes::{self, StagedChange};
+use crate::db::locks;
 use crate::db::wallets::WalletRow;
 use crate::web::finish::finish;
 
@@ -35,6 +42,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/attempts/{attempt}", get(attempt::attempt))
         .route("/byWalletAddress/{address}", get(wallets::by_address))
         .route("/{wallet}/signMessage", post(sign::sign_message))
+        .route("/{wallet}/refresh", post(change::refresh))
+        .route("/{wallet}/reshare", post(change::reshare))
+        .route("/{wallet}/keyShares/backup", post(backup::store))
+        .route("/{wallet}/keyShares/recover", post(backup::recover))
+        .route(
+            "/{wallet}/keyShares/backup/locations",
+            post(backup::locations),
+        )
         .route("/{wallet}/attempts/{attempt}/prove", post(prove::prove))
         .route("/{wallet}/attempts/{attempt}/commit", post(commit::commit))
         .route("/{wallet}/attempts/{attempt}/abort", post(abort::abort));
@@ -73,6 +88,25 @@ async fn wallet_of(
     crate::db::wallets::by_id(&mut conn, &environment.id, id)
         .await?
         .ok_or_else(none)
+}
+
+/// The change an attempt has staged, and the wallet as it would be under it, with the locks of that
+/// generation; `None` when the attempt makes a new wallet.
+async fn staged_wallet(
+    conn: &mut SqliteConnection,
+    caller: &Caller,
+    wallet: &WalletRow,
+    attempt: AttemptId,
+) -> Result<Option<(StagedChange, WalletRow)>, ApiError> {
+    let environment = &caller.environment.id;
+    let Some(change) = changes::by_attempt(conn, environment, attempt).await? else {
+        return Ok(None);
+    };
+    let mut staged = change.applied_to(wallet);
+    if locks::exists(conn, environment, (wallet.wallet, change.generation)).await? {
+        staged.locked = Some("cheating was proven in its own proof".to_owned());
+    }
+    Ok(Some((change, staged)))
 }
 
 fn attempt_id(text: &str) -> Result<AttemptId, ApiError> {

@@ -13,6 +13,10 @@ pub enum Purpose {
     Proof,
     /// Signing.
     Sign,
+    /// Making the next generation of a share.
+    Change,
+    /// Taking the whole key out.
+    Export,
     /// Settling what an earlier process left pending.
     Resume,
     /// Writing or reading locks and high-water marks.
@@ -32,6 +36,8 @@ impl Purpose {
             Self::Create => "create",
             Self::Proof => "proof",
             Self::Sign => "sign",
+            Self::Change => "change",
+            Self::Export => "export",
             Self::Resume => "resume",
             Self::Guard => "guard",
             Self::Probe => "probe",

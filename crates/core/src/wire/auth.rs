@@ -40,11 +40,39 @@ pub enum Scope {
     /// Look up and list.
     #[serde(rename = "wallet.read")]
     Read,
+    /// Refresh shares: same key, next generation.
+    #[serde(rename = "wallet.refresh")]
+    Refresh,
+    /// Move a wallet to another scheme, or replace a lost customer share.
+    #[serde(rename = "wallet.reshare")]
+    Reshare,
+    /// Bring a key made elsewhere.
+    #[serde(rename = "wallet.import")]
+    Import,
+    /// Take the whole key out.
+    #[serde(rename = "wallet.export")]
+    Export,
+    /// Store and fetch encrypted backups of the customer's shares.
+    #[serde(rename = "wallet.backup")]
+    Backup,
 }
 
 impl Scope {
-    /// What a token gets when nothing else is asked for.
+    /// What a token gets when nothing else is asked for, and all that a session token ever carries:
+    /// the other scopes need the API token itself (custody rule 28).
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
+
+    /// Every scope.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Sign,
+        Self::Read,
+        Self::Refresh,
+        Self::Reshare,
+        Self::Import,
+        Self::Export,
+        Self::Backup,
+    ];
 
     /// The name in tokens and on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +80,11 @@ impl Scope {
             Self::Create => "wallet.create",
             Self::Sign => "wallet.sign",
             Self::Read => "wallet.read",
+            Self::Refresh => "wallet.refresh",
+            Self::Reshare => "wallet.reshare",
+            Self::Import => "wallet.import",
+            Self::Export => "wallet.export",
+            Self::Backup => "wallet.backup",
         }
     }
 }
@@ -66,12 +99,12 @@ impl FromStr for Scope {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        Self::DEFAULT
+        Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
             .ok_or(ParseError::new(
                 "scope",
-                "wallet.create, wallet.sign or wallet.read",
+                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export or .backup",
             ))
     }
 }

@@ -143,6 +143,9 @@ pub struct CommitReply {
     /// providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custody_origin: Option<CustodyOrigin>,
+    /// The generation that is active now; absent in replies of older providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
     /// The activity entry.
     pub activity: ActivityRef,
 }

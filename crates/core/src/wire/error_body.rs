@@ -88,6 +88,10 @@ error_codes! {
     ProofMissing = "proof_missing" => 409,
     /// The address already belongs to a wallet.
     WalletExists = "wallet_exists" => 409,
+    /// The operation has to be started by a proof under the active generation, which is not there.
+    StartUnproven = "start_unproven" => 409,
+    /// The wallet was locked so often that its lock is final: export the key and sweep the funds.
+    LockFinal = "lock_final" => 423,
     /// The bytes have no meaning the provider can tell, and blind signing is off.
     BlindSigningDenied = "blind_signing_denied" => 403,
     /// The caller's context or digest does not agree with the bytes.

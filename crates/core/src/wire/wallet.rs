@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, CustodyOrigin, Generation, ThresholdSignatureScheme, Variant, WalletId};
+use crate::{
+    AttemptId, BackupId, BackupLocation, CustodyOrigin, Generation, ThresholdSignatureScheme,
+    Variant, WalletId,
+};
 
 /// Where a wallet stands at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,8 +66,26 @@ pub struct WalletSummary {
     pub generation: Generation,
     /// The attempt that made it.
     pub attempt_id: AttemptId,
+    /// The lowest number a next generation may have; told by lookups, not by lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_generation: Option<Generation>,
     /// RFC 3339.
     pub created_at: String,
+}
+
+/// Where one backup of a share of the active generation is, in the published form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeySharePointer {
+    /// The provider's id of the backup.
+    pub id: BackupId,
+    /// What kind of place it is in.
+    pub backup_location: BackupLocation,
+    /// Whether a secret of the customer's protects it.
+    pub password_encrypted: bool,
+    /// The id under which the place knows it; of a backup kept by the provider, its own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_key_share_id: Option<String>,
 }
 
 /// Reply of `GET /sdk/{env}/waas/byWalletAddress/{addr}`: the published nested form and, flattened
@@ -79,8 +100,8 @@ pub struct WalletReply {
 }
 
 impl WalletReply {
-    /// Both forms of `summary`.
-    pub fn new(summary: WalletSummary) -> Self {
+    /// Both forms of `summary`, with the backups of its shares.
+    pub fn new(summary: WalletSummary, key_shares: &[KeySharePointer]) -> Self {
         let path = summary.derivation_path.as_deref().unwrap_or_default();
         let wallet = serde_json::json!({
             "walletId": summary.wallet_id,
@@ -89,9 +110,22 @@ impl WalletReply {
             "derivationPath":
                 crate::wallet_properties::node_json_path(path),
             "thresholdSignatureScheme": summary.threshold_signature_scheme,
-            "keyShares": [],
+            "keyShares": key_shares,
         });
         Self { summary, wallet }
+    }
+
+    /// The backups of the active generation's shares; what this version cannot read is left out.
+    pub fn key_shares(&self) -> Vec<KeySharePointer> {
+        let listed = self
+            .wallet
+            .get("keyShares")
+            .and_then(|list| list.as_array());
+        listed
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| KeySharePointer::deserialize(entry).ok())
+            .collect()
     }
 }
 

@@ -22,6 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::Error;
 use crate::channel::DealPad;
 use crate::codec::{decode_from, encode};
+use crate::ecdsa::constant::Constant;
 use crate::ecdsa::messages::{
     CommitPublic, CustomerSecondPrivate, CustomerSecondPublic, OpenPrivate, OpenPublic,
     ProviderFirst, ZeroSeed,
@@ -36,6 +37,8 @@ use crate::share::KeyMaterial;
 pub(crate) struct EcdsaKeygen {
     scheme: ThresholdSignatureScheme,
     own: PartyIndex,
+    /// Where the key exists: what our polynomial starts with.
+    constant: Option<Constant>,
     /// Our polynomial at our own index, between rounds 1 and 2.
     own_fragment: Option<Scalar>,
     committed: Option<Committed>,
@@ -98,10 +101,16 @@ impl Drop for EcdsaKeygen {
 type ZeroCommitments = BTreeMap<PartyIndex, [u8; 32]>;
 
 impl EcdsaKeygen {
-    pub(crate) const fn new(scheme: ThresholdSignatureScheme, own: PartyIndex) -> Self {
+    /// With a `constant` the key exists already; without one it is drawn.
+    pub(crate) const fn new(
+        scheme: ThresholdSignatureScheme,
+        own: PartyIndex,
+        constant: Option<Constant>,
+    ) -> Self {
         Self {
             scheme,
             own,
+            constant,
             own_fragment: None,
             committed: None,
             opened: None,
@@ -128,7 +137,10 @@ impl EcdsaKeygen {
     /// Phase 1: our polynomial at every index. Keeps our own and returns the others'.
     fn fragments(&mut self) -> Result<BTreeMap<PartyIndex, Zeroizing<Scalar>>, Error> {
         reseed_engine()?;
-        let fragments = Zeroizing::new(dkg::phase1::<Secp256k1>(&self.data(&[])?));
+        let mut fragments = Zeroizing::new(dkg::phase1::<Secp256k1>(&self.data(&[])?));
+        if let Some(constant) = &self.constant {
+            constant.shift(&mut fragments)?;
+        }
         let mut others = BTreeMap::new();
         for (party, fragment) in PartyIndex::all(self.scheme).iter().zip(fragments.iter()) {
             if *party == self.own {
@@ -241,7 +253,7 @@ impl EcdsaKeygen {
             let commitments = self.commitments.remove(&from).ok_or(EARLY)?;
             inputs.add(engine_index(from)?, own, &commitments, public, private);
         }
-        let (party, public) = dkg::phase4::<Secp256k1>(
+        let (mut party, public) = dkg::phase4::<Secp256k1>(
             &kept.data,
             &kept.poly_point,
             &inputs.proofs,
@@ -255,6 +267,10 @@ impl EcdsaKeygen {
             |_| String::new(),
         )
         .map_err(|found| abort::of_keygen(&found, self.own))?;
+        if let Some(constant) = &self.constant {
+            // The DKG drew another one; the key's own stays, and with it every derived address.
+            party.derivation_data.chain_code = constant.chain_code;
+        }
         EcdsaShare::from_keygen(self.scheme, party, &public).map(KeyMaterial::Ecdsa)
     }
 }

@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
 use crate::codec::{decode, encode};
+use crate::ecdsa::constant::Constant;
 use crate::ecdsa::{Party, derive, engine_index, party_index};
 use crate::error::ShareError;
 
@@ -92,6 +93,27 @@ impl EcdsaShare {
     #[cfg(test)]
     pub(crate) const fn root(&self) -> &DerivData<Secp256k1> {
         &self.root
+    }
+
+    /// The root's secret scalar.
+    pub(crate) const fn root_scalar(&self) -> &Scalar {
+        &self.root.poly_point
+    }
+
+    /// One party's public share of the root, SEC1 compressed.
+    pub(crate) fn verifying_share(&self, party: PartyIndex) -> Result<Vec<u8>, Error> {
+        let share = self.verifying_shares.get(&party);
+        let share = share.ok_or(Error::Bug("no verifying share"))?;
+        Ok(share.to_bytes().to_vec())
+    }
+
+    /// What this share puts into a change, weighted for interpolation from `contributors`.
+    pub(crate) fn contribution(
+        &self,
+        own: PartyIndex,
+        contributors: &[PartyIndex],
+    ) -> Result<Constant, Error> {
+        Constant::share(&self.root, own, contributors, &self.root.chain_code)
     }
 
     /// The engine's party at the account path.

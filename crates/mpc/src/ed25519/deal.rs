@@ -33,6 +33,8 @@ pub(crate) struct Deal {
     scheme: ThresholdSignatureScheme,
     own: PartyIndex,
     share_set: ShareSetId,
+    /// A seed made elsewhere, which the dealer deals instead of a drawn one.
+    imported: Option<Seed>,
     /// The dealer's own share, from dealing to the end.
     dealt: Option<Ed25519Share>,
 }
@@ -58,8 +60,15 @@ impl Deal {
             scheme,
             own,
             share_set,
+            imported: None,
             dealt: None,
         }
+    }
+
+    /// The same, for a seed made elsewhere.
+    pub(crate) fn importing(mut self, seed: Option<Seed>) -> Self {
+        self.imported = seed;
+        self
     }
 
     /// Step 1.8: draws the seed, splits it, keeps the own part.
@@ -71,8 +80,13 @@ impl Deal {
         rng: &mut BoxRng,
     ) -> Result<Outgoing, Error> {
         const FROST: Error = Error::Bug("FROST does not split a scalar");
-        let drawn = Zeroizing::new(draw_32(rng));
-        let seed = Seed::derive(&drawn, contribution, session.wallet)?;
+        let seed = match self.imported.take() {
+            Some(seed) => seed,
+            None => {
+                let drawn = Zeroizing::new(draw_32(rng));
+                Seed::derive(&drawn, contribution, session.wallet)?
+            }
+        };
         let key = SigningKey::from_scalar(seed.scalar()).map_err(|_| FROST)?;
         let ids = all_identifiers(self.scheme)?;
         let (mut shares, public) = keys::split(

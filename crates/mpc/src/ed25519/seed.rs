@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::Error;
-use crate::rng::{BoxRng, draw_32};
+use crate::ed25519::seed_reshare;
+use crate::rng::BoxRng;
 use crate::transcript::Transcript;
 
 const SEED_DOMAIN: &[u8] = b"halfkey-ed25519-seed-v1";
@@ -41,6 +42,11 @@ impl Seed {
         Ok(seed)
     }
 
+    /// A seed made elsewhere.
+    pub(crate) const fn imported(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The Ed25519 secret scalar of the seed (RFC 8032, 5.1.5), reduced.
     pub(crate) fn scalar(&self) -> Scalar {
         let mut hash: [u8; 64] = Sha512::digest(self.0).into();
@@ -65,23 +71,8 @@ impl Seed {
         scheme: ThresholdSignatureScheme,
         rng: &mut BoxRng,
     ) -> Vec<(PartyIndex, SeedShare)> {
-        let random = Zeroizing::new(draw_32(rng));
-        let share = |party: PartyIndex| {
-            let mut share = SeedShare([0; 32]);
-            for ((to, seed), random) in share.0.iter_mut().zip(self.0).zip(random.iter()) {
-                *to = match (scheme, party) {
-                    (ThresholdSignatureScheme::TwoOfTwo, PartyIndex::PROVIDER) => *random,
-                    (ThresholdSignatureScheme::TwoOfTwo, _) => seed ^ random,
-                    (ThresholdSignatureScheme::TwoOfThree, _) => {
-                        seed ^ times(*random, party.as_u8())
-                    }
-                };
-            }
-            share
-        };
-        PartyIndex::all(scheme)
-            .iter()
-            .map(|party| (*party, share(*party)))
+        seed_reshare::split(&self.0, scheme, rng)
+            .into_iter()
             .collect()
     }
 }
@@ -99,7 +90,7 @@ impl SeedShare {
 }
 
 /// `value · x` in GF(2⁸) for a public `x` of at most 3, without branches on `value`.
-const fn times(value: u8, x: u8) -> u8 {
+pub(crate) const fn times(value: u8, x: u8) -> u8 {
     let carry = (value >> 7).wrapping_neg();
     let doubled = (value << 1) ^ (carry & 0x1B);
     match x {

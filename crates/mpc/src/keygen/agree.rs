@@ -8,6 +8,7 @@ use x25519_dalek::StaticSecret;
 
 use super::KeygenParams;
 use super::message::First;
+use super::start::Start;
 use crate::Error;
 use crate::channel::{Channel, ChannelKey, DealPad, Ends, FragmentPad};
 use crate::envelope::Step;
@@ -29,6 +30,7 @@ pub(super) struct Agreed {
 /// Steps 1.3 and 1.6: the session id, from the context, the wallet and everybody's randoms.
 pub(super) fn session(
     params: &KeygenParams,
+    start: &Start,
     own: PartyIndex,
     own_first: &First,
     firsts: &BTreeMap<PartyIndex, First>,
@@ -45,7 +47,7 @@ pub(super) fn session(
         .and_then(|first| first.wallet)
         .ok_or(NO_WALLET)?;
     let mut hash = Transcript::new("halfkey-keygen-session-v1")
-        .field(&params.context())
+        .field(&params.context(start))
         .field(&wallet);
     for party in PartyIndex::all(params.scheme) {
         let first = of(*party).ok_or(Error::Bug("a first message is missing"))?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{KeygenParams, Side};
+use super::Side;
 use crate::Error;
 use crate::channel::Ends;
 use crate::codec::{decode_from, encode};
@@ -50,7 +50,7 @@ pub(super) struct Second {
 
 impl First {
     pub(super) fn new(
-        params: &KeygenParams,
+        context: [u8; 32],
         random: [u8; 32],
         ephemeral: &StaticSecret,
         side: &Side,
@@ -63,7 +63,7 @@ impl First {
             ),
         };
         Self {
-            context: params.context(),
+            context,
             wallet,
             identity,
             random,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use halfkey_core::{Generation, KeyShareId, PartyIndex, Role};
+use halfkey_core::{KeyShareId, PartyIndex, Role};
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use super::agree::{self, Agreed};
 use super::engine::{AllIncoming, Engine, Incoming, Outgoing};
 use super::message::{self, First, Second};
+use super::start::Start;
 use super::{Keygen, Round, Side, Stage, transcript};
 use crate::envelope::{self, Step};
 use crate::inbox::Inbox;
@@ -81,7 +82,7 @@ impl Keygen {
             firsts.insert(from, self.checked(from, first)?);
         }
         let received = message::take_parts(&mut firsts);
-        let session = agree::session(&self.params, self.own, &own, &firsts)?;
+        let session = agree::session(&self.params, &self.start, self.own, &own, &firsts)?;
         let Outgoing {
             public,
             mut private,
@@ -133,7 +134,7 @@ impl Keygen {
             }
         }
         let mut received = message::take_parts(&mut firsts);
-        let session = agree::session(&self.params, self.own, own, &firsts)?;
+        let session = agree::session(&self.params, &self.start, self.own, own, &firsts)?;
         let mut agreed = Agreed::new(
             session,
             self.own,
@@ -193,7 +194,8 @@ impl Keygen {
             Side::Provider { identity, .. } => {
                 // Steps 1.9 to 1.11.
                 let (out, material) = engine.conclude(&agreed.session, received, &agreed.pads)?;
-                let hash = transcript::of_key(&self.params, &agreed, &material)?;
+                self.check_key(&material)?;
+                let hash = transcript::of_key(&self.params, &self.start, &agreed, &material)?;
                 let signature = transcript::sign(identity, &hash);
                 self.conclude(&agreed, out, &signature)?;
                 self.done(agreed, material)
@@ -201,7 +203,8 @@ impl Keygen {
             Side::Customer { provider_identity } => {
                 // Steps 1.12 and 1.13.
                 let material = engine.finish(&agreed.session, received, &agreed.pads)?;
-                let hash = transcript::of_key(&self.params, &agreed, &material)?;
+                self.check_key(&material)?;
+                let hash = transcript::of_key(&self.params, &self.start, &agreed, &material)?;
                 transcript::verify(provider_identity, &hash, &signature)?;
                 self.done(agreed, material)
             }
@@ -227,6 +230,18 @@ impl Keygen {
         Ok(())
     }
 
+    /// Of a key that existed before: the same must come out, or nothing does.
+    fn check_key(&self, material: &KeyMaterial) -> Result<(), Error> {
+        let Some((public_key, chain_code)) = self.start.expected() else {
+            return Ok(());
+        };
+        if material.group_public_key()? == public_key && material.chain_code() == chain_code {
+            Ok(())
+        } else {
+            Err(Error::Disagreement("another key came out than went in"))
+        }
+    }
+
     /// Step 1.14: the share.
     fn done(&mut self, agreed: Agreed, material: KeyMaterial) -> Result<(), Error> {
         let header = ShareHeader {
@@ -238,9 +253,9 @@ impl Keygen {
             scheme: self.params.scheme,
             key_type: self.params.key_type,
             party: self.own,
-            generation: Generation(0),
+            generation: self.start.generation(),
             attempt: self.params.attempt,
-            custody_origin: self.params.custody_origin(),
+            custody_origin: self.start.custody_origin(&self.params),
             derivation_path: self.params.derivation_path.clone(),
             group_public_key: Vec::new(),
         };
@@ -258,10 +273,18 @@ impl Keygen {
 
     /// Steps 1.3 and 1.6: what a first message claims fits our side.
     fn checked(&self, from: PartyIndex, first: First) -> Result<First, Error> {
-        if first.context != self.params.context() {
+        if first.context != self.params.context(&self.start) {
             return Err(Error::Disagreement(
                 "the parties started with different parameters",
             ));
+        }
+        if let (Start::Change(change), Some(wallet)) = (&self.start, &first.wallet)
+            && wallet != change.wallet.as_bytes()
+        {
+            return Err(Error::Refused {
+                from,
+                what: "names another wallet",
+            });
         }
         let provider = from.role() == Role::Provider;
         if first.wallet.is_some() != provider || first.identity.is_some() != provider {

@@ -5,6 +5,7 @@ use halfkey_core::PartyIndex;
 
 use super::KeygenParams;
 use super::agree::Agreed;
+use super::start::Start;
 use crate::Error;
 use crate::share::{KeyMaterial, chain_code, key_type_code, scheme_code};
 use crate::transcript::Transcript;
@@ -14,8 +15,8 @@ const SIGNATURE_DOMAIN: &[u8] = b"halfkey-keygen-provider-v1";
 
 impl KeygenParams {
     /// Hash of everything both sides must know beforehand.
-    pub(super) fn context(&self) -> [u8; 32] {
-        Transcript::new("halfkey-keygen-context-v1")
+    pub(super) fn context(&self, start: &Start) -> [u8; 32] {
+        let hash = Transcript::new("halfkey-keygen-context-v1")
             .field(self.environment.as_str().as_bytes())
             .field(&[
                 chain_code(self.chain),
@@ -25,8 +26,8 @@ impl KeygenParams {
             .indices(self.derivation_path.indices())
             .field(self.attempt.as_bytes())
             .field(self.share_set.as_bytes())
-            .field(self.ceremony.as_bytes())
-            .finish()
+            .field(self.ceremony.as_bytes());
+        start.absorb(hash).finish()
     }
 }
 
@@ -34,11 +35,12 @@ impl KeygenParams {
 /// context, the wallet, all randoms and all ephemeral keys.
 pub(super) fn of_key(
     params: &KeygenParams,
+    start: &Start,
     agreed: &Agreed,
     material: &KeyMaterial,
 ) -> Result<[u8; 32], Error> {
     let mut hash = Transcript::new("halfkey-keygen-key-v1")
-        .field(&params.context())
+        .field(&params.context(start))
         .field(agreed.session.wallet.as_bytes())
         .field(&agreed.session.id)
         .field(&agreed.first_round)

@@ -9,6 +9,8 @@
 )]
 
 #[cfg(test)]
+mod change;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod custody;

@@ -9,6 +9,15 @@ use serde::de::DeserializeOwned;
 use crate::transport::{Call, Reply, Retry, api_path};
 use crate::{Error, Result, WalletClient};
 
+/// What a call shows to the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// The short-lived session token: create, sign, read.
+    Session,
+    /// The API token itself, which everything else needs (custody rule 28).
+    ApiToken,
+}
+
 /// A call's verb, body and repeatability.
 struct Plan<'a> {
     method: Method,
@@ -73,6 +82,18 @@ impl WalletClient {
         idempotency_key: Option<&str>,
         retry: Retry,
     ) -> Result<T> {
+        let by = Credential::Session;
+        self.post_by(by, path, body, idempotency_key, retry).await
+    }
+
+    pub(crate) async fn post_by<B: Serialize, T: DeserializeOwned>(
+        &self,
+        by: Credential,
+        path: &str,
+        body: &B,
+        idempotency_key: Option<&str>,
+        retry: Retry,
+    ) -> Result<T> {
         let body = Some(self.transport().encode(body)?);
         let plan = Plan {
             method: Method::POST,
@@ -81,7 +102,21 @@ impl WalletClient {
             body,
             retry,
         };
-        self.call(&plan).await?.decode()
+        match by {
+            Credential::Session => self.call(&plan).await?.decode(),
+            Credential::ApiToken => {
+                let token = self.api_token().await?;
+                let call = Call {
+                    method: plan.method,
+                    path: plan.path,
+                    bearer: Some(&token),
+                    idempotency_key: plan.idempotency_key,
+                    body: plan.body,
+                    retry: plan.retry,
+                };
+                self.transport().send(&call).await?.decode()
+            }
+        }
     }
 
     /// Sends with the session token. Where the provider says that this very token has expired, it

@@ -58,6 +58,13 @@ impl WalletClient {
         Ok(tokens.session_token.clone())
     }
 
+    /// The API token the session was made with.
+    pub(super) async fn api_token(&self) -> Result<SecretString> {
+        let slot = self.inner.session.tokens.lock().await;
+        let tokens = slot.as_ref().ok_or(Error::NotAuthenticated)?;
+        Ok(tokens.api_token.clone())
+    }
+
     async fn exchange(&self, api_token: SecretString) -> Result<Tokens> {
         let path = self.environment_route("waas/authenticate");
         let key = RequestId::generate(&mut os_rng()).to_string();

@@ -18,7 +18,7 @@ pub(super) async fn prove(
     two: &Arc<KeyShare>,
     operation: ProofOperation,
 ) -> Result<()> {
-    let input = input(client, one, operation);
+    let input = input(client, one, operation, one.header().attempt);
     let (first, second) = (Arc::clone(one), Arc::clone(two));
     let ceremony = CeremonyId::generate(&mut os_rng());
     let work = move || {

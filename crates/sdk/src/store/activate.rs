@@ -1,7 +1,7 @@
 use halfkey_core::AttemptId;
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ProofState;
-use halfkey_vault::{Error as VaultError, Expect, RecordName, SealedRecord, Versioned};
+use halfkey_vault::{Error as VaultError, Expect, Purpose, RecordName, SealedRecord, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationRow, GenerationState, StateRow};
@@ -24,7 +24,7 @@ impl WalletStore {
         self.raise_high_water(state, generation).await?;
         crash_point("create.after_high_water");
         let mut active = state.clone();
-        active.set(attempt, GenerationState::Active, self.client.clock().now());
+        active.promote(attempt, self.client.clock().now());
         active.prove(attempt, proof);
         match self.write_row(&active, Expect::Rev(row.rev)).await {
             Ok(_) => {}
@@ -40,7 +40,7 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache.write(&state.address, &state.properties()).await;
+        self.cache.write(&state.address, &active.properties()).await;
         crash_point("create.after_cache");
         Ok(())
     }
@@ -49,7 +49,14 @@ impl WalletStore {
         for party in &generation.parties {
             let from = RecordName::new(&*party.record)?;
             let to = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
-            match self.vault.copy(&from, &to, Expect::Absent).await {
+            // Of a changed wallet the generation before stands there; its own record stays.
+            let expect = match self.vault.get_row(&to).await? {
+                Some(earlier) if self.is_earlier(row, generation, &earlier).await? => {
+                    Expect::Rev(earlier.rev)
+                }
+                _ => Expect::Absent,
+            };
+            match self.vault.copy(&from, &to, expect).await {
                 Ok(_) => {}
                 Err(VaultError::Conflict(_)) => self.same_record(&from, &to).await?,
                 Err(VaultError::NotFound(name)) => {
@@ -60,6 +67,48 @@ impl WalletStore {
                 Err(error) => return Err(error.into()),
             }
             crash_point("create.after_copy");
+        }
+        Ok(())
+    }
+
+    /// Whether what stands under an active name is a copy of a generation before `generation`.
+    async fn is_earlier(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        standing: &Versioned<Vec<u8>>,
+    ) -> Result<bool> {
+        let standing = SealedRecord::from_bytes(&standing.value).ok();
+        let earlier = row.generations.iter();
+        for one in earlier.filter(|one| one.committed && one.generation < generation.generation) {
+            for party in &one.parties {
+                let name = RecordName::new(&*party.record)?;
+                let stored = self.vault.get_row(&name).await?;
+                let stored = stored.and_then(|row| SealedRecord::from_bytes(&row.value).ok());
+                if let (Some(stored), Some(standing)) = (stored, &standing)
+                    && stored.is_same_but_for_wraps(standing)
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Destroys the records of burnt generations, after a compromise (custody rule 10).
+    pub(super) async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
+        for generation in &row.generations {
+            if generation.state != GenerationState::Burnt {
+                continue;
+            }
+            for party in &generation.parties {
+                let name = RecordName::new(&*party.record)?;
+                let access = self.access(Purpose::Change);
+                match self.vault.destroy(&name, &access).await {
+                    Ok(()) | Err(VaultError::NotFound(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
         Ok(())
     }

@@ -1,5 +1,4 @@
 use halfkey_core::crash_point::crash_point;
-use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::ProofState;
 use halfkey_vault::{Purpose, Versioned};
 
@@ -25,10 +24,11 @@ impl WalletStore {
         }
         let shares = self.open_all(state, generation, Purpose::Proof).await?;
         crash_point("create.after_reopen");
-        if let Err(error) = prove::prove(&self.client, &shares, ProofOperation::Create).await {
+        let first = shares.first().ok_or(Error::NoShare)?;
+        let operation = prove::commit_operation(first.header());
+        if let Err(error) = prove::prove(&self.client, &shares, operation).await {
             return Err(self.keep_lock(row, error).await);
         }
-        let first = shares.first().ok_or(Error::NoShare)?;
         let properties = state.properties();
         pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
         self.activate(row, generation.attempt, ProofState::Proven)

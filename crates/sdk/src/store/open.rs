@@ -71,6 +71,36 @@ impl WalletStore {
         Ok(shares)
     }
 
+    /// One party's share of a generation from the record of its attempt.
+    pub(super) async fn open_staged(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        party: PartyIndex,
+        purpose: Purpose,
+    ) -> Result<Arc<KeyShare>> {
+        let found = generation.parties.iter().find(|one| one.party == party);
+        let party = found.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
+        let name = RecordName::new(&*party.record)?;
+        self.open_share(row, generation, party, &name, purpose)
+            .await
+    }
+
+    /// One party's share of a generation from its active name.
+    pub(super) async fn open_one(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        party: PartyIndex,
+        purpose: Purpose,
+    ) -> Result<Arc<KeyShare>> {
+        let found = generation.parties.iter().find(|one| one.party == party);
+        let party = found.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
+        let name = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
+        self.open_share(row, generation, party, &name, purpose)
+            .await
+    }
+
     async fn open_share(
         &self,
         row: &StateRow,

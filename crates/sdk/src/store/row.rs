@@ -54,7 +54,36 @@ pub(super) struct GenerationRow {
     pub(super) committed: bool,
     /// When it came into this state.
     pub(super) since: UnixMillis,
+    /// Parties and signers, where they are not those of the row: of a generation before or after
+    /// a reshare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scheme: Option<ThresholdSignatureScheme>,
+    /// The same for the custody origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) custody_origin: Option<CustodyOrigin>,
+    /// Every earlier generation is shredded once this one is active (custody rule 10).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(super) burns_earlier: bool,
     pub(super) parties: Vec<PartyRow>,
+}
+
+impl GenerationRow {
+    /// A generation whose shares were just made.
+    pub(super) fn pending(header: &ShareHeader, parties: Vec<PartyRow>, now: UnixMillis) -> Self {
+        Self {
+            generation: header.generation,
+            attempt: header.attempt,
+            share_set: header.share_set,
+            state: GenerationState::Pending,
+            proof: ProofState::Unproven,
+            committed: false,
+            since: now,
+            scheme: Some(header.scheme),
+            custody_origin: Some(header.custody_origin),
+            burns_earlier: false,
+            parties,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,16 +129,7 @@ impl StateRow {
             custody_origin: header.custody_origin,
             public_key: hex::encode(&header.group_public_key),
             created_at: now,
-            generations: vec![GenerationRow {
-                generation: header.generation,
-                attempt: header.attempt,
-                share_set: header.share_set,
-                state: GenerationState::Pending,
-                proof: ProofState::Unproven,
-                committed: false,
-                since: now,
-                parties,
-            }],
+            generations: vec![GenerationRow::pending(header, parties, now)],
         }
     }
 
@@ -145,6 +165,44 @@ impl StateRow {
         }
     }
 
+    /// Makes the generation of `attempt` the active one, in place of whichever was: that one is
+    /// kept, or burnt where it was locked or the change says so (custody rules 9 and 10).
+    pub(super) fn promote(&mut self, attempt: AttemptId, now: UnixMillis) {
+        let named = |one: &&GenerationRow| one.attempt == attempt;
+        let Some(next) = self.generations.iter().find(named).cloned() else {
+            return;
+        };
+        let before = (self.scheme, self.custody_origin);
+        for one in &mut self.generations {
+            let ended = match one.state {
+                GenerationState::Active if one.attempt != attempt => GenerationState::Retired,
+                GenerationState::Locked if one.committed => GenerationState::Burnt,
+                GenerationState::Retired => GenerationState::Retired,
+                _ => continue,
+            };
+            // What the row said of it has to be said by itself from now on.
+            one.scheme.get_or_insert(before.0);
+            one.custody_origin.get_or_insert(before.1);
+            let ended = if next.burns_earlier {
+                GenerationState::Burnt
+            } else {
+                ended
+            };
+            if one.state != ended {
+                one.state = ended;
+                one.since = now;
+            }
+        }
+        self.scheme = next.scheme.unwrap_or(self.scheme);
+        self.custody_origin = next.custody_origin.unwrap_or(self.custody_origin);
+        self.set(attempt, GenerationState::Active, now);
+    }
+
+    /// Parties and signers of a generation.
+    pub(super) fn scheme_of(&self, generation: &GenerationRow) -> ThresholdSignatureScheme {
+        generation.scheme.unwrap_or(self.scheme)
+    }
+
     /// Notes how far the shares of `attempt` are proven.
     pub(super) fn prove(&mut self, attempt: AttemptId, proof: ProofState) {
         let named = |one: &&mut GenerationRow| one.attempt == attempt;
@@ -173,7 +231,7 @@ impl StateRow {
             key_share: party.key_share,
             share_set: generation.share_set,
             party: party.party,
-            scheme: self.scheme,
+            scheme: self.scheme_of(generation),
             purpose: RecordPurpose::Share,
             generation: generation.generation,
             attempt: generation.attempt,
@@ -198,12 +256,12 @@ impl StateRow {
             && header.wallet == self.wallet
             && header.share_set == generation.share_set
             && header.key_share == party.key_share
-            && header.scheme == self.scheme
+            && header.scheme == self.scheme_of(generation)
             && header.key_type == self.key_type
             && header.party == party.party
             && header.generation == generation.generation
             && header.attempt == generation.attempt
-            && header.custody_origin == self.custody_origin
+            && header.custody_origin == generation.custody_origin.unwrap_or(self.custody_origin)
             && header.derivation_path == self.derivation_path
             && hex::encode(&header.group_public_key) == self.public_key
     }

@@ -12,6 +12,8 @@ mod adopted;
 mod anvil;
 mod bad_input;
 mod bare;
+mod changed;
+#[cfg(test)]
 mod cheated;
 mod guarded;
 mod http;

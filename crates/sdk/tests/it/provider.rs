@@ -52,7 +52,7 @@ impl Provider {
             name: "test".to_owned(),
             first_token: NewToken {
                 name: "test".to_owned(),
-                scopes: Scope::DEFAULT.to_vec(),
+                scopes: Scope::ALL.to_vec(),
                 expires_at: None,
             },
             clock: Arc::clone(&setup.clock),
@@ -123,6 +123,22 @@ impl Provider {
             .authenticate_api_token(self.token.expose())
             .await
             .unwrap();
+        client
+    }
+
+    /// A client whose token has these scopes only.
+    pub(crate) async fn client_of(&self, scopes: &[Scope]) -> WalletClient {
+        let new = NewToken {
+            name: "small".to_owned(),
+            scopes: scopes.to_vec(),
+            expires_at: None,
+        };
+        let clock = Arc::clone(&self.config.clock);
+        let data_dir = &self.config.data_dir;
+        let made = halfkey_server::tokens::create(data_dir, Some(&self.environment), new, clock);
+        let token = made.await.unwrap().token;
+        let mut client = WalletClient::new(self.opts()).unwrap();
+        client.authenticate_api_token(token.expose()).await.unwrap();
         client
     }
 }

@@ -9,7 +9,9 @@ use halfkey_core::SystemClock;
 use halfkey_vault::audit::memory::MemoryAudit;
 use halfkey_vault::kms::memory::MemoryKek;
 use halfkey_vault::store::memory::{MemoryProperties, MemoryRecords};
-use halfkey_vault::{Error as VaultError, Expect, PutRecord, RecordName, Rev, Vault, VaultParts};
+use halfkey_vault::{
+    Error as VaultError, Expect, GetRecord as _, PutRecord, RecordName, Rev, Vault, VaultParts,
+};
 
 /// One customer's storage; what a process forgets is still here.
 #[derive(Clone)]
@@ -45,6 +47,21 @@ impl Storage {
 
     pub(crate) fn store(&self, client: &WalletClient) -> WalletStore {
         self.store_with(client, self.parts(), StoreOptions::default())
+    }
+
+    /// A process that may destroy records too.
+    pub(crate) fn destroying_store(&self, client: &WalletClient) -> WalletStore {
+        let parts = VaultParts {
+            destroy: Some(Arc::<MemoryRecords>::clone(&self.records)),
+            ..self.parts()
+        };
+        self.store_with(client, parts, StoreOptions::default())
+    }
+
+    /// Whether a record stands there.
+    pub(crate) async fn holds(&self, name: &str) -> bool {
+        let name = RecordName::new(name).unwrap();
+        self.records.get(&name).await.unwrap().is_some()
     }
 
     /// A process that may seal and write, but not open.

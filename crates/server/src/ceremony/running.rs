@@ -5,6 +5,7 @@ use std::sync::Arc;
 use halfkey_core::wire::{CeremonyMessage, CeremonyReply};
 use tokio::sync::OwnedMutexGuard;
 
+use super::change::ChangeRun;
 use super::keygen::KeygenRun;
 use super::sign::SignRun;
 use super::signature_back::SignatureRun;
@@ -18,6 +19,8 @@ use crate::db::slots::SlotOutcome;
 pub(crate) enum Running {
     /// Making a key.
     Keygen(Box<KeygenRun>),
+    /// Making the next generation of a key's shares.
+    Change(Box<ChangeRun>),
     /// Signing a message or a proof.
     Sign(Box<SignRun>),
     /// Waiting for the Ed25519 signature of a proof.
@@ -43,6 +46,7 @@ impl Running {
     ) -> Result<Stepped, ApiError> {
         match self {
             Self::Keygen(run) => run.step(app, cell, messages).await,
+            Self::Change(run) => run.step(app, cell, messages).await,
             Self::Sign(run) => run.step(app, Some(cell), messages).await,
             Self::Signature(run) => run.step(app, cell, messages).await,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyMessage, CeremonyReply, Operation, SignedReply};
-use halfkey_core::{CeremonyId, PartyIndex, Signature, SigningInput};
+use halfkey_core::{AttemptId, CeremonyId, PartyIndex, Signature, SigningInput};
 use halfkey_mpc::{Error as MpcError, Sign, SignParams};
 use halfkey_vault::Purpose;
 use sha2::{Digest as _, Sha256};
@@ -38,6 +38,8 @@ pub(crate) enum Goal {
     Proof {
         /// Of what.
         operation: ProofOperation,
+        /// The attempt it is recorded for: of a start, the one to come.
+        attempt: AttemptId,
         /// The message that is signed.
         message: Vec<u8>,
     },

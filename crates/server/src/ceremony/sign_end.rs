@@ -2,7 +2,7 @@
 
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{ActivityRef, ErrorCode, ProofState};
-use halfkey_core::{PartyIndex, crash_point};
+use halfkey_core::{AttemptId, PartyIndex, crash_point};
 
 use super::sign::{Goal, SignContext};
 use crate::api_error::ApiError;
@@ -59,7 +59,9 @@ pub(crate) async fn signed(
             tx.record(&entry(context, "signed", &context.caller.actor()).detail(detail))
                 .await?
         }
-        Goal::Proof { operation, .. } => record_proof(&mut tx, context, *operation, seen).await?,
+        Goal::Proof {
+            operation, attempt, ..
+        } => record_proof(&mut tx, context, (*operation, *attempt), seen).await?,
     };
     crash_point("signed.before-commit");
     tx.commit().await?;
@@ -74,11 +76,11 @@ pub(crate) async fn signed(
 async fn record_proof(
     tx: &mut Tx,
     context: &SignContext,
-    operation: ProofOperation,
+    (operation, attempt): (ProofOperation, AttemptId),
     seen: Seen,
 ) -> Result<ActivityRef, ApiError> {
     let environment = &context.caller.environment.id;
-    let of = (context.wallet.wallet, context.wallet.attempt);
+    let of = (context.wallet.wallet, attempt);
     let mut hash = None;
     if let Seen::Sent(signature) = seen {
         // Each proof is a signature of its own: one pair's is no proof of another.
@@ -94,7 +96,9 @@ async fn record_proof(
     }
     let detail = serde_json::json!({ "operation": operation.as_str(), "party": context.party });
     let actor = context.caller.actor();
-    let entry = entry(context, "attempt.proven", &actor).detail(detail);
+    let entry = entry(context, "attempt.proven", &actor)
+        .attempt(attempt)
+        .detail(detail);
     Ok(tx.record(&entry).await?)
 }
 

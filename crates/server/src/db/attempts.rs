@@ -13,6 +13,8 @@ use super::wallets::proof_text;
 #[derive(Debug, Clone)]
 pub(crate) struct AttemptRow {
     pub(crate) wallet: Option<WalletId>,
+    /// The number it took; none for a tombstone without a wallet.
+    pub(crate) generation: Option<Generation>,
     /// Never `Unknown`.
     pub(crate) state: AttemptState,
     /// What the commit said, once there was one.
@@ -34,8 +36,11 @@ fn from_row(row: &SqliteRow) -> Result<AttemptRow, sqlx::Error> {
         }),
         _ => None,
     };
+    let wallet = optional_bytes(row, "wallet_id")?.map(WalletId::from_bytes);
+    let generation = Generation(unsigned(row, "generation")?);
     Ok(AttemptRow {
-        wallet: optional_bytes(row, "wallet_id")?.map(WalletId::from_bytes),
+        wallet,
+        generation: wallet.map(|_| generation),
         state: match state {
             "staged" => AttemptState::Staged,
             "committed" => AttemptState::Committed,

@@ -65,6 +65,22 @@ pub(crate) async fn exists(
     .map(|count| count > 0)
 }
 
+/// How many generations of the wallet were locked (custody rule 16).
+pub(crate) async fn locked_generations(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM locks
+         WHERE environment = ? AND wallet_id = ? AND kind = 'locked'",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .fetch_one(conn)
+    .await
+}
+
 /// Marks every ECDSA wallet's generation: the database was restored (custody rule 14).
 pub(crate) async fn after_restore(tx: &mut Tx, reason: &str) -> Result<u64, sqlx::Error> {
     let now = tx.now();

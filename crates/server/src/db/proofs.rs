@@ -1,7 +1,7 @@
 //! Which pairs have proven an attempt (custody rules 3 and 7).
 
 use halfkey_core::proof_message::ProofOperation;
-use halfkey_core::{AttemptId, EnvironmentId, PartyIndex, WalletId};
+use halfkey_core::{AttemptId, EnvironmentId, PartyIndex, UnixMillis, WalletId};
 use sqlx::SqliteConnection;
 
 use super::Tx;
@@ -53,6 +53,28 @@ pub(crate) async fn has(
     .fetch_one(conn)
     .await
     .map(|count| count == 1)
+}
+
+/// Whether any customer party has proven `operation` for this attempt at `since` or later.
+pub(crate) async fn has_fresh(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, attempt): (WalletId, AttemptId),
+    operation: ProofOperation,
+    since: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
+             AND operation = ? AND proven_at >= ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(attempt.as_bytes().as_slice())
+    .bind(operation.as_str())
+    .bind(since.0)
+    .fetch_one(conn)
+    .await
+    .map(|count| count > 0)
 }
 
 /// Whether the provider was sent this signature for this attempt before.

@@ -65,23 +65,20 @@ impl WalletRow {
             custody_origin: self.custody_origin,
             generation: self.generation,
             attempt_id: self.attempt,
+            next_generation: None,
             created_at: self.created_at.to_string(),
         }
     }
 
     fn state_reason(&self, state: WalletState) -> Option<String> {
-        // Until refresh exists a lock is final, and that is said wherever the lock is.
-        const NO_REFRESH: &str = "this version cannot refresh, so it is final";
+        const REFRESH: &str = "a refresh ends it";
         match state {
             WalletState::Pending => Some("not committed yet: prove and commit it".to_owned()),
-            WalletState::Locked => self
-                .locked
-                .as_ref()
-                .map(|why| format!("{why}; {NO_REFRESH}")),
+            WalletState::Locked => self.locked.as_ref().map(|why| format!("{why}; {REFRESH}")),
             WalletState::NeedsCompleteRefresh => self
                 .refresh_needed
                 .as_ref()
-                .map(|why| format!("{why}; {NO_REFRESH}")),
+                .map(|why| format!("{why}; {REFRESH}")),
             WalletState::Aborted => Some("its attempt was aborted; there is no key".to_owned()),
             _ => None,
         }

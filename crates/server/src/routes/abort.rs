@@ -8,7 +8,7 @@ use halfkey_core::{AttemptId, Generation, WalletId, crash_point};
 use super::attempt_id;
 use crate::api_error::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::ceremony::running::dispose_all;
 use crate::db::attempts::AttemptRow;
 use crate::db::slots::SlotOutcome;
@@ -33,7 +33,9 @@ pub(super) async fn abort(
     Path((env, wallet, attempt)): Path<(String, String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.session(&env, Scope::Create).await?;
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Create))
+        .await?;
     let wallet = wallet
         .parse::<WalletId>()
         .map_err(|_| ApiError::not_found("wallet"))?;

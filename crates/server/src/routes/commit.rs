@@ -10,10 +10,10 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, check_unlocked, wallet_of};
+use super::{attempt_id, change_commit, check_unlocked, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::db::attempts::AttemptRow;
 use crate::db::idempotency::{self, IdempotencyKey, IdempotencyRow};
 use crate::db::wallets::WalletRow;
@@ -27,7 +27,10 @@ pub(super) async fn commit(
     Path((env, wallet, attempt)): Path<(String, String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.session(&env, Scope::Create).await?;
+    // A change was let in by its own scope when it was staged, and its proof is of the new shares.
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Create))
+        .await?;
     let key = call.idempotency_key()?;
     let decoded = call.decode::<CommitRequest>().await?;
     let attempt = attempt_id(&attempt)?;
@@ -49,11 +52,11 @@ pub(super) async fn commit(
 }
 
 /// A commit that was asked for.
-struct Commit {
-    caller: Caller,
-    row: WalletRow,
-    attempt: AttemptId,
-    unproven: bool,
+pub(super) struct Commit {
+    pub(super) caller: Caller,
+    pub(super) row: WalletRow,
+    pub(super) attempt: AttemptId,
+    pub(super) unproven: bool,
 }
 
 async fn commit_attempt(
@@ -75,7 +78,10 @@ async fn commit_attempt(
             let message = "the attempt was aborted: it can never be committed";
             return Err(ApiError::new(ErrorCode::AttemptAborted, message));
         }
-        AttemptState::Staged => commit_staged(app, &mut tx, wanted).await?,
+        AttemptState::Staged => match change_commit::staged(&mut tx, wanted).await? {
+            Some(staged) => change_commit::commit(app, &mut tx, wanted, staged).await?,
+            None => commit_staged(app, &mut tx, wanted).await?,
+        },
         _ => repeat(wanted, attempt)?,
     };
     crash_point("commit.before-commit");
@@ -135,6 +141,7 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         proof,
         account_address: row.address,
         custody_origin: Some(row.custody_origin),
+        generation: Some(row.generation),
         activity,
     })
 }
@@ -149,6 +156,7 @@ fn repeat(wanted: &Commit, attempt: AttemptRow) -> Result<CommitReply, ApiError>
         proof,
         account_address: wanted.row.address.clone(),
         custody_origin: Some(wanted.row.custody_origin),
+        generation: attempt.generation,
         activity,
     })
 }

@@ -9,20 +9,23 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, SigningInput};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, check_generation, check_unlocked, wallet_of};
+use super::{attempt_id, check_generation, check_unlocked, staged_wallet, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::ceremony::drive::single_sender;
 use crate::ceremony::rounds;
 use crate::ceremony::sign::{self, Goal, SignContext};
 use crate::ceremony::table::{About, Class, Owner};
-use crate::db::attempts;
+use crate::db::attempts::{self, AttemptRow};
 use crate::db::wallets::WalletRow;
 use crate::web::Call;
 
 /// `POST …/{wallet}/attempts/{attempt}/prove`: a signature over the proof message, which the
 /// provider builds itself, from shares the customer has read back (custody rule 7).
+///
+/// The attempt in the path is the one proven. Of a start it is the one to come, and the ceremony
+/// names the active generation, under which it is signed.
 ///
 /// ECDSA takes one more round, in which the provider obtains the signature. Ed25519 takes one more
 /// round as well: one message whose body is the 64-byte signature.
@@ -31,7 +34,7 @@ pub(super) async fn prove(
     Path((env, wallet, attempt)): Path<(String, String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.session(&env, Scope::Create).await?;
+    let caller = call.authorize(&env, Credential::Either, None).await?;
     let attempt = attempt_id(&attempt)?;
     let decoded = call.decode::<ProveRequest>().await?;
     let worker = Arc::clone(&app);
@@ -53,11 +56,14 @@ async fn open(
     body: ProveRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
-    let ceremony = body.ceremony;
-    if ceremony.attempt_id != attempt {
+    let ProveRequest {
+        operation,
+        ceremony,
+    } = body;
+    if ceremony.attempt_id != attempt && !operation.is_start() {
         return Err(ApiError::invalid("body and path name different attempts"));
     }
-    check_attempt(app, &caller, &wallet, attempt, body.operation).await?;
+    let wallet = proven_wallet(app, &caller, wallet, attempt, operation).await?;
     check_unlocked(app, &caller.environment, &wallet)?;
     check_generation(&wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
@@ -67,7 +73,7 @@ async fn open(
         wallet.wallet,
         wallet.generation,
         attempt,
-        body.operation,
+        operation,
     );
     // Ed25519 signs the message itself, never its hash.
     let input = if wallet.key_type.uses_ot() {
@@ -86,7 +92,8 @@ async fn open(
         class: Class::Create,
     };
     let goal = Goal::Proof {
-        operation: body.operation,
+        operation,
+        attempt,
         message,
     };
     let context = SignContext {
@@ -103,32 +110,75 @@ async fn open(
     .await
 }
 
-/// Create proves a staged attempt, prove the one that made the active generation.
-async fn check_attempt(
+/// Which scope a proof needs: that of what it is for.
+const fn scope_of(operation: ProofOperation) -> Scope {
+    match operation {
+        ProofOperation::Refresh => Scope::Refresh,
+        ProofOperation::Reshare | ProofOperation::ReplaceShare => Scope::Reshare,
+        ProofOperation::Export => Scope::Export,
+        // A staged change was let in by its own scope; its proof only finishes it.
+        _ => Scope::Create,
+    }
+}
+
+/// The wallet at the generation whose shares prove: create proves a staged attempt, change the one
+/// staged beside the active generation, prove the one that made the active generation, and a start
+/// is proven under the active generation for an attempt nobody has heard of.
+async fn proven_wallet(
     app: &App,
     caller: &Caller,
-    wallet: &WalletRow,
+    wallet: WalletRow,
     attempt: AttemptId,
     operation: ProofOperation,
-) -> Result<(), ApiError> {
+) -> Result<WalletRow, ApiError> {
+    caller.require(scope_of(operation))?;
     let mut conn = app.db.read().acquire().await?;
-    let row = attempts::by_id(&mut conn, &caller.environment.id, attempt)
-        .await?
+    let row = attempts::by_id(&mut conn, &caller.environment.id, attempt).await?;
+    if operation.is_start() {
+        return starting(wallet, row);
+    }
+    let row = row
         .filter(|row| row.wallet == Some(wallet.wallet))
         .ok_or_else(|| ApiError::not_found("attempt"))?;
     match (row.state, operation) {
-        (AttemptState::Aborted, _) => Err(ApiError::new(
-            ErrorCode::AttemptAborted,
-            "the attempt was aborted",
-        )),
-        (AttemptState::Staged, ProofOperation::Create) => Ok(()),
+        (AttemptState::Aborted, _) => Err(aborted()),
+        (AttemptState::Staged, ProofOperation::Create)
+            if wallet.stored_state == WalletState::Pending =>
+        {
+            Ok(wallet)
+        }
+        (AttemptState::Staged, ProofOperation::Change) => {
+            let staged = staged_wallet(&mut conn, caller, &wallet, attempt).await?;
+            staged
+                .map(|(_, wallet)| wallet)
+                .ok_or_else(|| ApiError::invalid("a new wallet's attempt is proven for create"))
+        }
         (AttemptState::Staged, _) => {
-            let message = "the attempt is not committed: prove it for create";
+            let message = "the attempt is not committed: prove it for create or change";
             Err(ApiError::new(ErrorCode::WalletNotActive, message))
         }
-        (_, ProofOperation::Prove) if wallet.stored_state == WalletState::Active => Ok(()),
+        (_, ProofOperation::Prove) if wallet.stored_state == WalletState::Active => Ok(wallet),
         _ => Err(ApiError::invalid(
             "the attempt is committed: prove it for prove",
         )),
     }
+}
+
+fn starting(wallet: WalletRow, known: Option<AttemptRow>) -> Result<WalletRow, ApiError> {
+    match known.map(|row| row.state) {
+        None if wallet.stored_state == WalletState::Active => Ok(wallet),
+        None => {
+            let message = "the wallet is not active: prove and commit it first";
+            Err(ApiError::new(ErrorCode::WalletNotActive, message))
+        }
+        Some(AttemptState::Aborted) => Err(aborted()),
+        Some(_) => {
+            let message = "the attempt was made already: begin a new one";
+            Err(ApiError::new(ErrorCode::CeremonyConflict, message))
+        }
+    }
+}
+
+fn aborted() -> ApiError {
+    ApiError::new(ErrorCode::AttemptAborted, "the attempt was aborted")
 }

@@ -143,7 +143,7 @@ async fn refuse_proof_digest(
     let mut conn = app.db.read().acquire().await?;
     let live = attempts::live_of_wallet(&mut conn, environment, wallet.wallet).await?;
     for (attempt, generation) in live {
-        for operation in [ProofOperation::Create, ProofOperation::Prove] {
+        for operation in ProofOperation::ALL {
             let message = proof_message(environment, wallet.wallet, generation, attempt, operation);
             if *digest == <[u8; 32]>::from(Sha256::digest(&message)) {
                 return Err(proof_refused());

@@ -2,14 +2,16 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use halfkey_core::ChainName;
-use halfkey_core::wire::{ListReply, Scope, WalletReply};
+use halfkey_core::wire::{KeySharePointer, ListReply, Scope, WalletReply};
+use halfkey_core::{BackupLocation, ChainName, Generation};
 
 use super::wallet_of;
 use crate::api_error::ApiError;
 use crate::app::App;
-use crate::auth::Credential;
-use crate::db::wallets;
+use crate::auth::{Caller, Credential};
+use crate::db::backups::{self, BackupRow};
+use crate::db::changes;
+use crate::db::wallets::{self, WalletRow};
 use crate::web::Call;
 
 const DEFAULT_PAGE: u64 = 50;
@@ -33,7 +35,7 @@ pub(super) async fn by_address(
     let row = wallets::by_address(&mut conn, &caller.environment.id, &canonical).await?;
     drop(conn);
     let row = row.ok_or_else(|| ApiError::not_found("wallet"))?;
-    call.reply().ok(&WalletReply::new(row.summary()))
+    call.reply().ok(&described(&app, &caller, &row).await?)
 }
 
 /// `GET /environments/{env}/waas/{wallet}`.
@@ -46,7 +48,33 @@ pub(super) async fn by_id(
         .authorize(&env, Credential::Either, Some(Scope::Read))
         .await?;
     let row = wallet_of(&app, &caller.environment, &wallet).await?;
-    call.reply().ok(&WalletReply::new(row.summary()))
+    call.reply().ok(&described(&app, &caller, &row).await?)
+}
+
+/// A wallet with what only a lookup tells: its next generation and where its backups are.
+async fn described(app: &App, caller: &Caller, row: &WalletRow) -> Result<WalletReply, ApiError> {
+    let environment = &caller.environment.id;
+    let mut conn = app.db.read().acquire().await?;
+    let high_water = changes::high_water(&mut conn, environment, row.wallet).await?;
+    let of = (row.wallet, row.generation);
+    let backups = backups::of_generation(&mut conn, environment, of).await?;
+    let key_shares: Vec<_> = backups.into_iter().map(pointer).collect();
+    let mut summary = row.summary();
+    summary.next_generation = Some(Generation(high_water.0.saturating_add(1)));
+    Ok(WalletReply::new(summary, &key_shares))
+}
+
+fn pointer(row: BackupRow) -> KeySharePointer {
+    let external_key_share_id = match row.location {
+        BackupLocation::Provider => Some(row.id.to_string()),
+        _ => row.external_id,
+    };
+    KeySharePointer {
+        id: row.id,
+        backup_location: row.location,
+        password_encrypted: row.password_encrypted,
+        external_key_share_id,
+    }
 }
 
 /// `GET /environments/{env}/waas/wallets?cursor=&limit=`: oldest first.

@@ -1,0 +1,221 @@
+//! Changes of a wallet's shares that are staged, and the generations they ended (custody rules 6, 9
+//! and 10).
+
+use halfkey_core::wire::ChangeOperation;
+use halfkey_core::{
+    AttemptId, CustodyOrigin, EnvironmentId, Generation, KeyShareId, ShareSetId,
+    ThresholdSignatureScheme, WalletId,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::Tx;
+use super::columns::{bad_cell, bytes, signed, text, unsigned};
+use super::wallets::WalletRow;
+
+/// What an attempt would make of its wallet.
+#[derive(Debug, Clone)]
+pub(crate) struct StagedChange {
+    pub(crate) operation: ChangeOperation,
+    pub(crate) wallet: WalletId,
+    pub(crate) attempt: AttemptId,
+    pub(crate) generation: Generation,
+    /// What it follows.
+    pub(crate) from: (Generation, AttemptId),
+    pub(crate) scheme: ThresholdSignatureScheme,
+    pub(crate) share_set: ShareSetId,
+    pub(crate) key_share: KeyShareId,
+    pub(crate) custody_origin: CustodyOrigin,
+    pub(crate) compromised: bool,
+}
+
+impl StagedChange {
+    /// The wallet as it would be under the new generation, its locks aside.
+    pub(crate) fn applied_to(&self, wallet: &WalletRow) -> WalletRow {
+        WalletRow {
+            scheme: self.scheme,
+            share_set: self.share_set,
+            key_share: self.key_share,
+            custody_origin: self.custody_origin,
+            generation: self.generation,
+            attempt: self.attempt,
+            locked: None,
+            refresh_needed: None,
+            ..wallet.clone()
+        }
+    }
+}
+
+fn operation_from(text: &str) -> Result<ChangeOperation, sqlx::Error> {
+    [
+        ChangeOperation::Refresh,
+        ChangeOperation::Reshare,
+        ChangeOperation::ReplaceShare,
+    ]
+    .into_iter()
+    .find(|operation| operation.as_str() == text)
+    .ok_or_else(|| bad_cell("operation"))
+}
+
+fn from_row(row: &SqliteRow) -> Result<StagedChange, sqlx::Error> {
+    let bits =
+        u8::try_from(unsigned(row, "custody_origin")?).map_err(|_| bad_cell("custody_origin"))?;
+    Ok(StagedChange {
+        operation: operation_from(row.try_get("operation")?)?,
+        wallet: WalletId::from_bytes(bytes(row, "wallet_id")?),
+        attempt: AttemptId::from_bytes(bytes(row, "attempt_id")?),
+        generation: Generation(unsigned(row, "generation")?),
+        from: (
+            Generation(unsigned(row, "from_generation")?),
+            AttemptId::from_bytes(bytes(row, "from_attempt_id")?),
+        ),
+        scheme: text(row, "scheme")?,
+        share_set: ShareSetId::from_bytes(bytes(row, "share_set_id")?),
+        key_share: KeyShareId::from_bytes(bytes(row, "key_share_id")?),
+        custody_origin: CustodyOrigin::from_bits(bits).map_err(|_| bad_cell("custody_origin"))?,
+        compromised: unsigned(row, "compromised")? == 1,
+    })
+}
+
+pub(crate) async fn by_attempt(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    attempt: AttemptId,
+) -> Result<Option<StagedChange>, sqlx::Error> {
+    sqlx::query("SELECT * FROM staged_changes WHERE environment = ? AND attempt_id = ?")
+        .bind(environment.as_str())
+        .bind(attempt.as_bytes().as_slice())
+        .fetch_optional(conn)
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// Beside the attempt's own row, in the transaction that stores the share.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    change: &StagedChange,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO staged_changes (environment, attempt_id, wallet_id, operation, generation,
+             from_generation, from_attempt_id, scheme, share_set_id, key_share_id, custody_origin,
+             compromised)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(environment.as_str())
+    .bind(change.attempt.as_bytes().as_slice())
+    .bind(change.wallet.as_bytes().as_slice())
+    .bind(change.operation.as_str())
+    .bind(signed(change.generation.0)?)
+    .bind(signed(change.from.0.0)?)
+    .bind(change.from.1.as_bytes().as_slice())
+    .bind(change.scheme.as_str())
+    .bind(change.share_set.as_bytes().as_slice())
+    .bind(change.key_share.as_bytes().as_slice())
+    .bind(i64::from(change.custody_origin.to_bits()))
+    .bind(i64::from(change.compromised))
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// The highest number any attempt of the wallet ever had: the next one is above it (custody rule
+/// 11).
+pub(crate) async fn high_water(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+) -> Result<Generation, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT MAX(generation) AS generation FROM attempts
+         WHERE environment = ? AND wallet_id = ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .fetch_one(conn)
+    .await?;
+    Ok(Generation(unsigned(&row, "generation")?))
+}
+
+/// The staged generation becomes the wallet's active one: a compare-and-set on what it follows.
+/// `false` when that is no longer active.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    change: &StagedChange,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "UPDATE wallets SET generation = ?, attempt_id = ?, scheme = ?, share_set_id = ?,
+             key_share_id = ?, custody_origin = ?, proof = 'proven'
+         WHERE environment = ? AND wallet_id = ? AND state = 'active'
+             AND generation = ? AND attempt_id = ?",
+    )
+    .bind(signed(change.generation.0)?)
+    .bind(change.attempt.as_bytes().as_slice())
+    .bind(change.scheme.as_str())
+    .bind(change.share_set.as_bytes().as_slice())
+    .bind(change.key_share.as_bytes().as_slice())
+    .bind(i64::from(change.custody_origin.to_bits()))
+    .bind(environment.as_str())
+    .bind(change.wallet.as_bytes().as_slice())
+    .bind(signed(change.from.0.0)?)
+    .bind(change.from.1.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Keeps the history of the generation that `wallet` was at.
+pub(crate) async fn end_generation(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: &WalletRow,
+    burnt: bool,
+) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO generations (environment, wallet_id, generation, attempt_id, scheme,
+             share_set_id, key_share_id, custody_origin, state, ended_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.wallet.as_bytes().as_slice())
+    .bind(signed(wallet.generation.0)?)
+    .bind(wallet.attempt.as_bytes().as_slice())
+    .bind(wallet.scheme.as_str())
+    .bind(wallet.share_set.as_bytes().as_slice())
+    .bind(wallet.key_share.as_bytes().as_slice())
+    .bind(i64::from(wallet.custody_origin.to_bits()))
+    .bind(if burnt { "burnt" } else { "retired" })
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Burns every generation of the wallet that was ended, and shreds the provider's shares of all
+/// but the active attempt (custody rule 10). Returns how many shares went.
+pub(crate) async fn shred_ended(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    active: AttemptId,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "UPDATE generations SET state = 'burnt'
+         WHERE environment = ? AND wallet_id = ? AND state = 'retired'",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await?;
+    sqlx::query("DELETE FROM shares WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
+        .bind(environment.as_str())
+        .bind(wallet.as_bytes().as_slice())
+        .bind(active.as_bytes().as_slice())
+        .execute(tx.conn())
+        .await
+        .map(|done| done.rows_affected())
+}
