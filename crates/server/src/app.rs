@@ -52,7 +52,7 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: Table,
     pub(crate) permits: WalletPermits,
-    pub(crate) pending: Pending,
+    pub(crate) pending: Arc<Pending>,
     pub(crate) pool: Pool,
     pub(crate) metrics: Metrics,
     /// One permit per request being answered.

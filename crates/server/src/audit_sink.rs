@@ -4,12 +4,14 @@
 //! opening's event, so that a signature costs two commits and no share is opened without its slot
 //! (custody rule 14).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use halfkey_core::wire::ActivityRef;
 use halfkey_core::{RequestId, WalletId};
 use halfkey_vault::{AuditEvent, AuditOutcome, AuditPosition, AuditSink, Error as VaultError};
 
+use crate::ceremony::pending::Pending;
 use crate::db::slots::{self, Opened, SlotKey};
 use crate::db::{Db, Entry, locks};
 
@@ -28,8 +30,18 @@ pub(crate) enum SlotRefusal {
 #[derive(Debug)]
 pub(crate) struct DbSink {
     db: Db,
-    slot: Option<(SlotKey, u64)>,
+    slot: Option<WantedSlot>,
     taken: Mutex<Option<Result<(), SlotRefusal>>>,
+    /// Where the last event stands.
+    last: Mutex<Option<ActivityRef>>,
+}
+
+#[derive(Debug)]
+struct WantedSlot {
+    key: SlotKey,
+    cap: u64,
+    /// Locks that are not in the database yet.
+    pending: Arc<Pending>,
 }
 
 impl DbSink {
@@ -39,16 +51,24 @@ impl DbSink {
             db,
             slot: None,
             taken: Mutex::new(None),
+            last: Mutex::new(None),
         }
     }
 
     /// A sink that takes `slot` when the share is about to be given out; at most `cap` are open.
-    pub(crate) const fn with_slot(db: Db, slot: SlotKey, cap: u64) -> Self {
+    pub(crate) const fn with_slot(db: Db, key: SlotKey, cap: u64, pending: Arc<Pending>) -> Self {
         Self {
             db,
-            slot: Some((slot, cap)),
+            slot: Some(WantedSlot { key, cap, pending }),
             taken: Mutex::new(None),
+            last: Mutex::new(None),
         }
+    }
+
+    /// Where the last event of the operation stands.
+    pub(crate) fn position(&self) -> Option<ActivityRef> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
     /// What became of the slot; `None` when it was never asked for.
@@ -63,9 +83,11 @@ impl DbSink {
     async fn write(&self, event: &AuditEvent) -> Result<AuditPosition, Failure> {
         let mut tx = self.db.begin().await?;
         let wants_slot = event.outcome == AuditOutcome::Granted;
-        if let Some((key, cap)) = self.slot.as_ref().filter(|_| wants_slot) {
+        if let Some(WantedSlot { key, cap, pending }) = self.slot.as_ref().filter(|_| wants_slot) {
             let subject = (key.wallet, key.generation);
-            if locks::exists(tx.conn(), &key.environment, subject).await? {
+            if pending.holds(&key.environment, subject)
+                || locks::exists(tx.conn(), &key.environment, subject).await?
+            {
                 return Err(Failure::Slot(SlotRefusal::Locked));
             }
             match slots::open(&mut tx, key, self.db.boot(), *cap).await? {
@@ -85,6 +107,9 @@ impl DbSink {
         if wants_slot && self.slot.is_some() {
             self.set_taken(Ok(()));
         }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(activity.clone());
+        drop(last);
         Ok(AuditPosition {
             chain: *self.db.boot(),
             sequence: activity.sequence,

@@ -90,6 +90,8 @@ pub struct Limits {
     pub session_ttl: Duration,
     /// How long a shutdown waits for running requests.
     pub drain: Duration,
+    /// How long a shutdown answers the rounds of ceremonies that are under way.
+    pub ceremony_drain: Duration,
 }
 
 impl Default for Limits {
@@ -117,6 +119,7 @@ impl Default for Limits {
             slot_wait: Duration::from_secs(5),
             session_ttl: Duration::from_mins(10),
             drain: Duration::from_secs(30),
+            ceremony_drain: Duration::from_secs(20),
         }
     }
 }

@@ -115,7 +115,7 @@ async fn init_environment(
     Ok(InitOutcome {
         environment,
         identity_public_key: hex::encode(identity_key),
-        identity_fingerprint: format!("sha256:{}", hex::encode(Sha256::digest(identity_key))),
+        identity_fingerprint: fingerprint(&identity_key),
         created: token.is_some(),
         token,
     })
@@ -168,4 +168,9 @@ async fn register(
     let created = tokens::create_in(&mut tx, environment.clone(), options.first_token).await?;
     tx.commit().await?;
     Ok((created.info.id, created.token))
+}
+
+/// How people compare an identity key (custody rule 17).
+pub(crate) fn fingerprint(identity_key: &[u8; 32]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(identity_key)))
 }

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::ceremony::running::dispose_all;
 use crate::ceremony::{lock, reaper, suspicion};
 use crate::db::slots::SlotOutcome;
+use crate::init::fingerprint;
 use crate::{Config, Error};
 
 /// A provider that can be started.
@@ -86,13 +87,23 @@ impl RunningServer {
             .unwrap_or_default()
     }
 
+    /// The same as a fingerprint: `sha256:` and the SHA-256 of the 32 key bytes in hex (custody rule
+    /// 17).
+    pub fn identity_fingerprint(&self) -> String {
+        self.app
+            .environments
+            .get(&self.environment)
+            .map(|environment| fingerprint(&environment.identity.verifying_key().to_bytes()))
+            .unwrap_or_default()
+    }
+
     /// Ends ceremonies past their deadline now instead of at the next tick.
     pub async fn reap(&self) {
         reaper::reap(&self.app).await;
     }
 
-    /// Takes no new request, finishes running ones (for at most the configured time), closes the
-    /// database.
+    /// Begins no new ceremony, answers the rounds of live ones until each has ended (for at most the
+    /// configured time), finishes running requests, closes the database.
     pub async fn shutdown(self) {
         let Self {
             app,
@@ -102,6 +113,10 @@ impl RunningServer {
             ..
         } = self;
         app.draining.store(true, Ordering::Release);
+        let live = tokio::time::timeout(app.limits.ceremony_drain, app.table.until_empty());
+        if live.await.is_err() {
+            tracing::warn!("ceremonies were still live after the drain time");
+        }
         stop.send_replace(true);
         let ended = tokio::time::timeout(app.limits.drain, async {
             for task in tasks {

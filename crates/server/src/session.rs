@@ -45,6 +45,24 @@ pub(crate) struct Session {
     pub(crate) token: TokenId,
 }
 
+/// What tells one session token of an API token from another. Nothing in it is secret: what makes
+/// a token of it is the deployment's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    issued_at_secs: i64,
+    nonce: String,
+}
+
+impl Stamp {
+    /// A new one.
+    pub(crate) fn new(now: UnixMillis) -> Self {
+        Self {
+            issued_at_secs: now.as_secs(),
+            nonce: hex::encode(random_id()),
+        }
+    }
+}
+
 /// Makes and checks session tokens.
 pub(crate) struct Sessions {
     encoding: EncodingKey,
@@ -66,23 +84,34 @@ impl Sessions {
         }
     }
 
-    /// A token for `session`.
+    /// The token for `session` with this stamp: the same one every time.
     pub(crate) fn issue(
         &self,
         session: &Session,
-        now: UnixMillis,
+        stamp: &Stamp,
     ) -> Result<SecretString, jsonwebtoken::errors::Error> {
-        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let issued_at = stamp.issued_at_secs;
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: session.environment.to_string(),
             sub: session.token.to_string(),
-            jti: format!("{}.{}", session.token, hex::encode(random_id())),
-            iat: now.as_secs(),
-            exp: now.as_secs().saturating_add(lifetime),
+            jti: format!("{}.{}", session.token, stamp.nonce),
+            iat: issued_at,
+            exp: issued_at.saturating_add(self.lifetime_secs()),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map(SecretString::new)
+    }
+
+    fn lifetime_secs(&self) -> i64 {
+        i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Sessions from before this are over by `now`.
+    pub(crate) fn over_before(&self, now: UnixMillis) -> UnixMillis {
+        // Issued in second `s`, a token is over from second `s` + lifetime on.
+        let last_over = now.as_secs().saturating_sub(self.lifetime_secs());
+        UnixMillis(last_over.saturating_add(1).saturating_mul(1000))
     }
 
     /// Checks a token completely: header, signature, every claim, time.
@@ -106,7 +135,7 @@ impl Sessions {
             .parse::<TokenId>()
             .map_err(|_| Refusal::Invalid)?;
         let lifetime = claims.exp.saturating_sub(claims.iat);
-        let longest = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let longest = self.lifetime_secs();
         let (id, nonce) = claims.jti.split_once('.').ok_or(Refusal::Invalid)?;
         if id != claims.sub
             || nonce.len() != 32
@@ -153,7 +182,7 @@ mod tests {
     fn verify_takes_its_own_until_they_expire() {
         let sessions = sessions(1);
         let now = UnixMillis(1_700_000_000_000);
-        let token = sessions.issue(&session(), now).unwrap();
+        let token = sessions.issue(&session(), &Stamp::new(now)).unwrap();
         let verify = |at: i64| sessions.verify(token.expose(), UnixMillis(at));
         assert_eq!(verify(now.0), Ok(session()));
         assert_eq!(verify(now.0 + 599_999), Ok(session()));
@@ -164,7 +193,7 @@ mod tests {
     #[test]
     fn verify_rejects_another_deployments() {
         let now = UnixMillis(1_700_000_000_000);
-        let token = sessions(1).issue(&session(), now).unwrap();
+        let token = sessions(1).issue(&session(), &Stamp::new(now)).unwrap();
         assert_eq!(
             sessions(2).verify(token.expose(), now),
             Err(Refusal::Invalid)

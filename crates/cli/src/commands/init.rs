@@ -25,6 +25,7 @@ pub(crate) async fn run(
         "environment": outcome.environment,
         "created": outcome.created,
         "provider_identity": outcome.identity_public_key,
+        "provider_fingerprint": outcome.identity_fingerprint,
         "api_url": config.api_url,
         "token_file": data.token_file(),
     });
@@ -35,11 +36,12 @@ pub(crate) async fn run(
             "already there; nothing changed"
         };
         format!(
-            "data directory     {}\nenvironment        {} ({verb})\nprovider identity  {}\n\
+            "data directory     {}\nenvironment        {} ({verb})\nprovider identity  {}\nfingerprint        {}\n\
              API token          {} (0600)\n\nNext: halfkey serve",
             data.path().display(),
             outcome.environment,
             outcome.identity_public_key,
+            outcome.identity_fingerprint,
             data.token_file().display(),
         )
     });

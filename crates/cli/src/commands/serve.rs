@@ -46,6 +46,7 @@ pub(crate) async fn run(
         "data_dir": data.path(),
         "environment": server.environment(),
         "provider_identity": server.identity_public_key(),
+        "provider_fingerprint": server.identity_fingerprint(),
         "ca_file": server.ca_file(),
         "metrics": server.metrics_addr(),
         "allow_blind": options.allow_blind,
@@ -53,10 +54,11 @@ pub(crate) async fn run(
     output.result(&value, || {
         let mut text = format!(
             "halfkey provider on {url}\n  data directory     {}\n  environment        {}\n  \
-             provider identity  {}",
+             provider identity  {}\n  fingerprint        {}",
             data.path().display(),
             server.environment(),
             server.identity_public_key(),
+            server.identity_fingerprint(),
         );
         if let Some(file) = server.ca_file() {
             text.push_str("\n  CA file            ");

@@ -3,6 +3,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ActivityRef;
 use crate::ParseError;
 
 /// Reply of `POST /environments/{env}/waas/authenticate`.
@@ -13,6 +14,9 @@ pub struct AuthenticateReply {
     pub message: String,
     /// The short-lived session token.
     pub encoded_jwts: EncodedJwts,
+    /// The activity entry of the session; absent in replies of older providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ActivityRef>,
 }
 
 /// The session token under both published names.

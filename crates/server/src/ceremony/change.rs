@@ -54,7 +54,8 @@ pub(crate) async fn start(
     // The one load that passes a lock (custody rule 7): no OT state of it is used.
     let old = key_share::open(app, &caller, &wallet, Purpose::Change, None)
         .await
-        .map_err(|(error, _)| error)?;
+        .map_err(|(error, _)| error)?
+        .share;
     if let Some(proof) = &body.share_proof {
         params::check_share_proof(&caller, &wallet, &body, &old, proof)?;
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use halfkey_core::wire::ErrorCode;
+use halfkey_core::wire::{ActivityRef, ErrorCode};
 use halfkey_core::{PartyIndex, SecretBytes};
 use halfkey_mpc::{KeyShare, ShareHeader};
 use halfkey_vault::{Access, BindCtx, Purpose, RecordPurpose, SealedRecord};
@@ -54,6 +54,13 @@ fn expected_header(environment: &Environment, wallet: &WalletRow) -> ShareHeader
     }
 }
 
+/// The provider's share, and where its opening stands in the activity chain.
+#[derive(Debug)]
+pub(crate) struct OpenedShare {
+    pub(crate) share: Arc<KeyShare>,
+    pub(crate) activity: Option<ActivityRef>,
+}
+
 /// Opens the share of the wallet's current generation. With `slot`, takes it as well; once it is
 /// taken the caller has to close it, also when this fails (`Err` with `true`).
 pub(crate) async fn open(
@@ -62,12 +69,21 @@ pub(crate) async fn open(
     wallet: &WalletRow,
     purpose: Purpose,
     slot: Option<&SlotKey>,
-) -> Result<Arc<KeyShare>, (ApiError, bool)> {
+) -> Result<OpenedShare, (ApiError, bool)> {
     let sink = Arc::new(match slot {
-        Some(slot) => DbSink::with_slot(app.db.clone(), slot.clone(), app.limits.open_slots),
+        Some(slot) => DbSink::with_slot(
+            app.db.clone(),
+            slot.clone(),
+            app.limits.open_slots,
+            Arc::clone(&app.pending),
+        ),
         None => DbSink::plain(app.db.clone()),
     });
     let opened = open_with(app, caller, wallet, purpose, &sink).await;
+    let opened = opened.map(|share| OpenedShare {
+        share,
+        activity: sink.position(),
+    });
     opened.map_err(|error| match sink.slot_taken() {
         Some(Err(refusal)) => (slot_error(refusal), false),
         taken => (error, taken.is_some()),

@@ -25,6 +25,11 @@ where
     let ttl = i64::try_from(app.limits.ceremony_ttl.as_millis()).unwrap_or(i64::MAX);
     let deadline = app.now().saturating_add_millis(ttl);
     match app.table.open(about, deadline) {
+        // What is under way is finished; nothing new begins.
+        Opening::New(cell, ..) if app.is_draining() => {
+            app.table.remove(&cell);
+            Err(ApiError::unavailable("draining"))
+        }
         Opening::Full => Err(ApiError::new(
             ErrorCode::TooManyRequests,
             "too many ceremonies are live",
@@ -139,9 +144,10 @@ fn wait_for_more(
     app: &App,
     cell: &Cell,
     state: &mut State,
-    running: Running,
+    mut running: Running,
     messages: Vec<CeremonyMessage>,
 ) -> CeremonyReply {
+    let activity = running.take_opened();
     let step = StepRef::generate();
     app.table.add_step(cell, step);
     state.waiting = Some((step, running));
@@ -154,7 +160,7 @@ fn wait_for_more(
         messages,
         created: None,
         signed: None,
-        activity: None,
+        activity,
     }
 }
 

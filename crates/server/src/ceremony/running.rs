@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use halfkey_core::wire::{CeremonyMessage, CeremonyReply};
+use halfkey_core::wire::{ActivityRef, CeremonyMessage, CeremonyReply};
 use tokio::sync::OwnedMutexGuard;
 
 use super::change::ChangeRun;
@@ -49,6 +49,15 @@ impl Running {
             Self::Change(run) => run.step(app, cell, messages).await,
             Self::Sign(run) => run.step(app, Some(cell), messages).await,
             Self::Signature(run) => run.step(app, cell, messages).await,
+        }
+    }
+
+    /// Where the opening of the share stands, once.
+    pub(crate) fn take_opened(&mut self) -> Option<ActivityRef> {
+        match self {
+            Self::Keygen(_) | Self::Change(_) => None,
+            Self::Sign(run) => run.context.opened.take(),
+            Self::Signature(run) => run.context.opened.take(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
-use halfkey_core::wire::{CeremonyMessage, CeremonyReply, Operation, SignedReply};
+use halfkey_core::wire::{ActivityRef, CeremonyMessage, CeremonyReply, Operation, SignedReply};
 use halfkey_core::{AttemptId, CeremonyId, PartyIndex, Signature, SigningInput};
 use halfkey_mpc::{Error as MpcError, Sign, SignParams};
 use halfkey_vault::Purpose;
@@ -62,6 +62,8 @@ pub(crate) struct SignContext {
     pub(crate) party: PartyIndex,
     pub(crate) ceremony: CeremonyId,
     pub(crate) goal: Goal,
+    /// Where the opening of the share stands, until the first reply has said so.
+    pub(crate) opened: Option<ActivityRef>,
 }
 
 impl SignContext {
@@ -102,7 +104,7 @@ pub(crate) struct SignRun {
 pub(crate) async fn start(
     app: &Arc<App>,
     cell: Option<&Cell>,
-    context: SignContext,
+    mut context: SignContext,
     input: SigningInput,
     messages: Vec<CeremonyMessage>,
 ) -> Result<Stepped, ApiError> {
@@ -122,7 +124,10 @@ pub(crate) async fn start(
     };
     let opened = key_share::open(app, &context.caller, &context.wallet, purpose, slot_wanted).await;
     let share = match opened {
-        Ok(share) => share,
+        Ok(opened) => {
+            context.opened = opened.activity;
+            opened.share
+        }
         Err((error, slot_taken)) => {
             if slot_taken {
                 sign_end::close_slot(app, &context, SlotOutcome::Refused).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use halfkey_core::wire::CeremonyReply;
 use halfkey_core::{AttemptId, CeremonyId, EnvironmentId, UnixMillis, WalletId};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use super::running::Running;
 use crate::config::Limits;
@@ -109,6 +109,8 @@ pub(crate) struct Table {
     create_limit: usize,
     sign_limit: usize,
     inner: Mutex<Inner>,
+    /// Told whenever the last live ceremony has ended.
+    emptied: Notify,
 }
 
 /// What became of an opening request.
@@ -130,6 +132,7 @@ impl Table {
             create_limit: limits.create_ceremonies,
             sign_limit: limits.sign_ceremonies,
             inner: Mutex::default(),
+            emptied: Notify::new(),
         }
     }
 
@@ -208,11 +211,32 @@ impl Table {
                 inner.remove(oldest);
             }
         }
+        self.tell_if_empty(&inner);
+    }
+
+    fn tell_if_empty(&self, inner: &Inner) {
+        if inner.live() == 0 {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Until no ceremony is live.
+    pub(crate) async fn until_empty(&self) {
+        loop {
+            // Asked for before the count is read, so that no end goes unheard.
+            let emptied = self.emptied.notified();
+            if self.live() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Forgets a ceremony.
     pub(crate) fn remove(&self, cell: &Cell) {
-        self.inner().remove(cell.id);
+        let mut inner = self.inner();
+        inner.remove(cell.id);
+        self.tell_if_empty(&inner);
     }
 
     /// Forgets every ceremony past its deadline and returns them.
@@ -262,16 +286,21 @@ impl Table {
             cell.killed.store(true, Ordering::Release);
             inner.remove(cell.id);
         }
+        self.tell_if_empty(&inner);
         cells
     }
 
     /// How many ceremonies are live.
     pub(crate) fn live(&self) -> usize {
-        self.inner().live.values().sum()
+        self.inner().live()
     }
 }
 
 impl Inner {
+    fn live(&self) -> usize {
+        self.live.values().sum()
+    }
+
     fn end_life(&mut self, id: u64) {
         let Some(row) = self.rows.get_mut(&id).filter(|row| row.live) else {
             return;

@@ -1,6 +1,6 @@
 //! Idempotency rows (custody rule 26): never ceremony bytes, shares or masks.
 
-use halfkey_core::{AttemptId, EnvironmentId};
+use halfkey_core::{AttemptId, EnvironmentId, UnixMillis};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
@@ -21,6 +21,7 @@ pub(crate) struct IdempotencyKey {
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotencyRow {
     pub(crate) body_hash: [u8; 32],
+    /// Zeros for a route that makes none.
     pub(crate) attempt: AttemptId,
     pub(crate) outcome: Option<String>,
 }
@@ -47,6 +48,25 @@ pub(crate) async fn find(
         })
     })
     .transpose()
+}
+
+/// Forgets the rows of this subject's route from before `before`: what they stand for is over.
+pub(crate) async fn forget(
+    tx: &mut Tx,
+    key: &IdempotencyKey,
+    before: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM idempotency
+         WHERE environment = ? AND subject = ? AND route = ? AND created_at < ?",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.subject.as_bytes().as_slice())
+    .bind(&key.route)
+    .bind(before.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
 }
 
 /// Writes the row, or moves it on to a new attempt or outcome.

@@ -35,6 +35,11 @@ pub(super) async fn prove(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = call.authorize(&env, Credential::Either, None).await?;
+    // Which one it has to be depends on the body.
+    let scopes = ProofOperation::ALL.map(scope_of);
+    if !scopes.iter().any(|scope| caller.require(*scope).is_ok()) {
+        caller.require(Scope::Create)?;
+    }
     let attempt = attempt_id(&attempt)?;
     let decoded = call.decode::<ProveRequest>().await?;
     let worker = Arc::clone(&app);
@@ -102,6 +107,7 @@ async fn open(
         party,
         ceremony: ceremony.ceremony_id,
         goal,
+        opened: None,
     };
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |cell| async move {

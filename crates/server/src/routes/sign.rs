@@ -80,8 +80,12 @@ async fn open(
         party,
         ceremony: about.ceremony,
         goal,
+        opened: None,
     };
     if !context.uses_slot() {
+        if app.is_draining() {
+            return Err(ApiError::unavailable("draining"));
+        }
         // Nothing is kept of a one-round signature (custody rule 18).
         return match sign::start(app, None, context, request.input, messages).await? {
             Stepped::Finished(reply) => Ok(*reply),

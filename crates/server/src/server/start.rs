@@ -68,7 +68,7 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         clock: config.clock,
         table: Table::new(&config.limits),
         permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
-        pending: Pending::new(dir),
+        pending: Arc::new(Pending::new(dir)),
         pool: Pool::new(&config.limits),
         metrics: Metrics::default(),
         requests: Arc::new(Semaphore::new(config.limits.requests)),

@@ -92,12 +92,22 @@ impl Call {
         let reply = self.reply();
         let bytes = decode::read(self.body, limits).await?;
         let body = decode::parse(&self.parts.headers, &bytes, limits.body_depth)?;
-        let mut hasher = Sha256::new_with_prefix(self.parts.uri.path());
-        hasher.update([0]);
-        hasher.update(&bytes);
+        let digest = digest(self.parts.uri.path(), &bytes);
         Ok(Decoded {
             body,
-            digest: hasher.finalize().into(),
+            digest,
+            reply,
+        })
+    }
+
+    /// Reads the body of a route that asks for none: what a caller sends all the same only tells
+    /// its requests apart.
+    pub(crate) async fn unparsed(self) -> Result<Decoded<()>, ApiError> {
+        let reply = self.reply();
+        let bytes = decode::read(self.body, &self.app.limits).await?;
+        Ok(Decoded {
+            body: (),
+            digest: digest(self.parts.uri.path(), &bytes),
             reply,
         })
     }
@@ -106,6 +116,13 @@ impl Call {
     pub(crate) fn reply(&self) -> Reply {
         Reply(Encoding::of_reply(&self.parts.headers))
     }
+}
+
+fn digest(path: &str, body: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new_with_prefix(path);
+    hasher.update([0]);
+    hasher.update(body);
+    hasher.finalize().into()
 }
 
 /// A request with its body.

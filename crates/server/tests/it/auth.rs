@@ -160,6 +160,32 @@ async fn every_route_asks_for_its_scope() {
     }
 }
 
+/// What changes, takes out or brings back shares needs the API token itself and a scope of its own
+/// (custody rule 28).
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_beyond_create_sign_and_read_take_no_session() {
+    let world = World::start().await;
+    let wallet = "00000000-0000-4000-8000-000000000000";
+    let all = world.new_token(&Scope::ALL, None).await;
+    let session = world.authenticate(&all).await;
+    let empty = json!({});
+    for (scope, route) in [
+        (Scope::Refresh, "refresh"),
+        (Scope::Reshare, "reshare"),
+        (Scope::Backup, "keyShares/recover"),
+    ] {
+        let path = world.sdk(&format!("/{wallet}/{route}"));
+        let others: Vec<_> = Scope::ALL.into_iter().filter(|one| *one != scope).collect();
+        let lacking = world.new_token(&others, None).await;
+        for credential in [&session, &lacking] {
+            let sent = world.send(Method::POST, &path, credential, Some(&empty));
+            sent.await.refused(403, "scope_missing");
+        }
+        let sent = world.send(Method::POST, &path, &all, Some(&empty));
+        assert_ne!(sent.await.status, 403, "{path}");
+    }
+}
+
 /// A valid token taken apart, to be put together wrongly.
 struct Forge {
     header: Value,

@@ -80,7 +80,7 @@ async fn a_cheater_locks_the_wallet_for_good() {
     let path = world.sdk(&format!("/byWalletAddress/{}", wallet.address));
     let summary = world.get(&path).await.ok::<WalletReply>().summary;
     assert_eq!(summary.state, WalletState::Locked);
-    assert!(summary.state_reason.unwrap().contains("final"));
+    assert!(summary.state_reason.unwrap().contains("a refresh ends it"));
     crate::customer::sign(&world, &other, &other.shares[0], b"another wallet signs on").await;
 }
 

@@ -395,6 +395,10 @@ pub(crate) async fn sign(
     let (mut signing, request) = sign_request(share, text);
     let mut reply: CeremonyReply = world.post(&sign_path(world, wallet), &request).await.ok();
     while reply.next.is_some() {
+        assert!(
+            reply.activity.is_some(),
+            "every reply with an effect has its entry"
+        );
         let round = signing.answer(&reply);
         reply = world.post(&step(&reply), &round).await.ok();
     }

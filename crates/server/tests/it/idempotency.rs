@@ -1,10 +1,16 @@
 //! Idempotency keys (custody rule 26).
 
+use std::time::Duration;
+
 use halfkey_core::proof_message::ProofOperation;
-use halfkey_core::wire::{AttemptReply, AttemptState, CeremonyReply, CommitReply, CommitRequest};
+use halfkey_core::wire::{
+    AttemptReply, AttemptState, AuthenticateReply, CeremonyReply, CommitReply, CommitRequest, Scope,
+};
+use reqwest::Method;
 
 use crate::customer::{Creating, EVM, SVM, attempt_path, prove, step};
-use crate::world::World;
+use crate::slots::database;
+use crate::world::{World, answer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_of_create_is_a_new_attempt_until_the_commit() {
@@ -104,6 +110,54 @@ async fn the_same_key_for_another_request_is_refused() {
         .await
         .ok();
     assert_eq!(first, again);
+}
+
+/// How many sessions were ever issued.
+async fn sessions_issued(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM activities WHERE kind = 'session.issued'")
+        .fetch_one(&mut database(world).await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_authentication_is_the_same_session_while_it_lives() {
+    let world = World::start().await;
+    let path = format!("/environments/{}/waas/authenticate", world.environment);
+    let authenticate = async |token: &str, body: &'static str| {
+        let request = world
+            .http
+            .post(world.url(&path))
+            .header("authorization", format!("Bearer {token}"))
+            .header("idempotency-key", "key")
+            .body(body);
+        answer(request).await
+    };
+    let before = sessions_issued(&world).await;
+    let first = authenticate(&world.token, "").await;
+    world.clock.advance(Duration::from_secs(599));
+    let again = authenticate(&world.token, "").await;
+    assert_eq!((first.status, &first.bytes), (200, &again.bytes));
+    assert_eq!(sessions_issued(&world).await - before, 1);
+    let reply: AuthenticateReply = again.ok();
+    assert!(reply.activity.is_some());
+    let list = format!("/environments/{}/waas/wallets", world.environment);
+    let jwt = &reply.encoded_jwts.jwt;
+    let listed = world.send(Method::GET, &list, jwt, None::<&()>).await;
+    assert_eq!(listed.status, 200);
+
+    authenticate(&world.token, "other")
+        .await
+        .refused(422, "idempotency_mismatch");
+    // The key is the token's own.
+    let other = world.new_token(&Scope::DEFAULT, None).await;
+    assert_ne!(authenticate(&other, "").await.bytes, first.bytes);
+
+    // A session that is over is not given again.
+    world.clock.advance(Duration::from_secs(1));
+    let next: AuthenticateReply = authenticate(&world.token, "").await.ok();
+    assert_ne!(&next.encoded_jwts.jwt, jwt);
+    assert_eq!(sessions_issued(&world).await - before, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,11 +144,62 @@ async fn blind_bytes_are_refused_unless_allowed() {
     answer.refused(403, "blind_signing_denied");
 
     let svm = create(&world, SVM).await;
-    // Solana bytes that parse as a transaction, given as a message.
     let (_, mut request) = sign_request(&svm.shares[0], b"x");
-    request.message = hex::encode([0x80; 40]);
+    request.message = hex::encode([0x00, 0xff]);
     let answer = world.post(&sign_path(&world, &svm), &request).await;
-    assert!(matches!(answer.status, 403 | 422), "{answer:?}");
+    answer.refused(403, "blind_signing_denied");
+}
+
+/// A legacy Solana message by which `payer` pays one lamport, as the runtime would take it.
+fn solana_transfer(payer: &[u8]) -> Vec<u8> {
+    let (payee, system_program, blockhash) = ([0x42; 32], [0; 32], [3; 32]);
+    let header = [1, 0, 1];
+    let instruction = [2, 2, 0, 1, 12, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    [
+        &header[..],
+        &[3],
+        payer,
+        &payee,
+        &system_program,
+        &blockhash,
+        &[1],
+        &instruction,
+    ]
+    .concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_solana_transaction_is_not_signed_as_a_message() {
+    let mut world = World::start().await;
+    let allowed = world.environment.clone();
+    // Not even where blind signing is allowed.
+    world
+        .restart_with(|config| config.allow_blind = vec![allowed])
+        .await;
+    let wallet = create(&world, SVM).await;
+    let path = sign_path(&world, &wallet);
+    let transaction = solana_transfer(wallet.shares[0].account_public_key());
+    let ask = |message: &[u8], context| {
+        let input = SigningInput::Message(message.to_vec());
+        let signing = Signing::new(&wallet.shares[0], Operation::SvmTransaction, input);
+        SignMessageRequest {
+            message: hex::encode(message),
+            is_formatted: false,
+            context,
+            ceremony: signing.open,
+        }
+    };
+    let claim = Some(json!({ "svmMessage": {} }));
+    let longer = [&transaction[..], b"trailing text"].concat();
+    for message in [&transaction, &longer] {
+        world
+            .post(&path, &ask(message, claim.clone()))
+            .await
+            .refused(422, "payload_refused");
+    }
+    // As what it is, it is signed: the bytes are a transaction indeed.
+    let signed: CeremonyReply = world.post(&path, &ask(&transaction, None)).await.ok();
+    assert_eq!(signed.signed.unwrap().operation, Operation::SvmTransaction);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ pub(crate) async fn database(world: &World) -> SqliteConnection {
 }
 
 /// How many slots ended in each way; `open` for those that did not.
-async fn outcomes(world: &World) -> Vec<(String, i64)> {
+pub(crate) async fn outcomes(world: &World) -> Vec<(String, i64)> {
     let sql = "SELECT COALESCE(outcome, 'open') AS outcome, COUNT(*) AS n FROM slots
                GROUP BY 1 ORDER BY 1";
     let rows = sqlx::query(sql)

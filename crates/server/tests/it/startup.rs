@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use halfkey_core::SecretString;
+use halfkey_core::wire::CeremonyReply;
 use halfkey_server::{Error, InitOptions, Server, Tls, init};
 
-use crate::customer::{SVM, create, sign};
+use crate::customer::{EVM, SVM, create, sign, sign_path, sign_request, step};
 use crate::world::{World, init_options};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,6 +164,66 @@ async fn a_shutdown_lets_requests_end_and_a_new_start_goes_on() {
         world.restart().await;
         sign(&world, &wallet, &wallet.shares[0], b"x").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_lets_a_signature_end_and_begins_none() {
+    let mut world =
+        World::with(|config| config.limits.ceremony_drain = Duration::from_mins(10)).await;
+    let wallet = create(&world, EVM).await;
+    let path = sign_path(&world, &wallet);
+    let (mut signing, request) = sign_request(&wallet.shares[0], b"under way");
+    let opened: CeremonyReply = world.post(&path, &request).await.ok();
+    let url = world.url("");
+    let server = world.server.take().unwrap();
+    // Polled once: from here on it has begun.
+    let mut stopping = Box::pin(server.shutdown());
+    tokio::select! {
+        biased;
+        () = &mut stopping => panic!("a signature is under way"),
+        () = std::future::ready(()) => {}
+    }
+    let stopping = tokio::spawn(stopping);
+    let post = async |path: &str, body: Vec<u8>| {
+        let request = world
+            .http
+            .post(format!("{url}{path}"))
+            .header("authorization", format!("Bearer {}", world.jwt))
+            .header("content-type", "application/json")
+            .body(body);
+        crate::world::answer(request).await
+    };
+    let (_, request) = sign_request(&wallet.shares[0], b"too late");
+    let refused = post(&path, serde_json::to_vec(&request).unwrap()).await;
+    refused.refused(503, "unavailable");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!(!stopping.is_finished(), "a signature is under way");
+    let round = signing.answer(&opened);
+    let last = post(&step(&opened), serde_json::to_vec(&round).unwrap()).await;
+    signing.answer(&last.ok());
+    assert!(signing.signature.is_some());
+    stopping.await.unwrap();
+    let outcomes = crate::slots::outcomes(&world).await;
+    assert!(outcomes.contains(&("signed".to_owned(), 2)), "{outcomes:?}");
+    assert!(
+        outcomes.iter().all(|(outcome, _)| outcome != "abandoned"),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_waits_for_no_customer_for_ever() {
+    let mut world = World::start().await;
+    let wallet = create(&world, EVM).await;
+    let (_, request) = sign_request(&wallet.shares[0], b"never comes back");
+    let path = sign_path(&world, &wallet);
+    world.post(&path, &request).await.ok::<CeremonyReply>();
+    world.down().await;
+    let outcomes = crate::slots::outcomes(&world).await;
+    assert!(
+        outcomes.contains(&("abandoned".to_owned(), 1)),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

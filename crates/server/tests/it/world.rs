@@ -143,6 +143,7 @@ impl World {
             allow_blind: Vec::new(),
             limits: Limits {
                 slot_wait: Duration::ZERO,
+                ceremony_drain: Duration::ZERO,
                 ..Limits::default()
             },
             clock: self.clock(),
