@@ -73,3 +73,46 @@ impl Pool {
         task.await.map_err(|_| StepFailure::Panicked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keygens_that_take_every_permit_keep_no_signature_waiting() {
+        let limits = Limits {
+            step_wait: Duration::ZERO,
+            ..Limits::default()
+        };
+        let pool = Arc::new(Pool::new(&limits));
+        let mut held = Vec::new();
+        for _ in 0..limits.keygen_steps {
+            let (let_go, blocked) = mpsc::channel::<()>();
+            let (started, starts) = tokio::sync::oneshot::channel();
+            let busy = Arc::clone(&pool);
+            let keygen = tokio::spawn(async move {
+                let step = move || {
+                    drop(started.send(()));
+                    blocked.recv()
+                };
+                busy.run(Class::Keygen, step).await
+            });
+            starts.await.unwrap();
+            held.push((let_go, keygen));
+        }
+        let more = pool.run(Class::Keygen, || ()).await;
+        assert!(
+            matches!(more, Err(StepFailure::Busy)),
+            "the keygens have every permit"
+        );
+        for _ in 0..100 {
+            pool.run(Class::Sign, || ()).await.unwrap();
+        }
+        for (let_go, keygen) in held {
+            drop(let_go);
+            assert!(keygen.await.unwrap().unwrap().is_err(), "held to the end");
+        }
+    }
+}
