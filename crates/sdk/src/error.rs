@@ -17,6 +17,7 @@ pub use api_error::ApiError;
 pub use code::vault_code;
 pub use network::{NetworkError, NetworkKind};
 pub use unactivated::Unactivated;
+pub(crate) use unactivated::carry;
 
 /// Why an operation failed. [`Error::fault`] says who has to act, [`Error::code`] is stable.
 ///

@@ -22,6 +22,7 @@ mod prove;
 mod seal_hint;
 mod sign;
 mod svm;
+mod to_the_end;
 mod transport;
 
 #[cfg(feature = "alloy")]

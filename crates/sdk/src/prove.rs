@@ -13,7 +13,8 @@ use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
-use crate::sign::{locks, misbehaviour, share, slots, verify};
+use crate::sign::{self, misbehaviour, share, verify};
+use crate::to_the_end::to_the_end;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -40,7 +41,8 @@ pub(crate) async fn prove(
     }
     for share in shares {
         crash_point("create.before_proof");
-        prove_with_provider(client, share, operation).await?;
+        let (client, share) = (client.clone(), Arc::clone(share));
+        to_the_end(async move { prove_with_provider(&client, &share, operation).await }).await?;
         crash_point("create.after_proof");
     }
     if let [one, two] = shares {
@@ -113,10 +115,7 @@ async fn prove_with_provider(
         retry: Retry::Never,
     };
     let (ceremony, expected) = (params.ceremony, params.input.clone());
-    locks::check(header)?;
-    let _slot = slots::acquire(client, header).await?;
-    // A cheat found while this call waited for its slot.
-    locks::check(header)?;
+    let _admitted = sign::admit(client, header).await?;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
     let ended = ceremonies::exchange(client, opening, Table::new([(header.party, run)]))
         .await

@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::ProofState;
+use halfkey_mpc::KeyShare;
 use halfkey_vault::{Purpose, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationState, StateRow};
+use crate::to_the_end::to_the_end;
 use crate::{Error, Result, pending_wallet, prove};
 
 impl WalletStore {
@@ -25,13 +29,22 @@ impl WalletStore {
         }
         let shares = self.open_all(state, generation, Purpose::Proof).await?;
         crash_point("create.after_reopen");
-        if let Err(error) = prove::prove(&self.client, &shares, ProofOperation::Create).await {
-            return Err(self.keep_lock(row, error).await);
-        }
+        self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;
         let properties = state.properties();
         pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
         self.activate(row, generation.attempt, ProofState::Proven)
             .await
+    }
+
+    async fn prove(&self, row: &Versioned<StateRow>, shares: Vec<Arc<KeyShare>>) -> Result<()> {
+        let (store, row) = (self.clone(), row.clone());
+        to_the_end(async move {
+            match prove::prove(&store.client, &shares, ProofOperation::Create).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(store.keep_lock(&row, error).await),
+            }
+        })
+        .await
     }
 }

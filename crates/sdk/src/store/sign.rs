@@ -12,6 +12,7 @@ use halfkey_core::{ChainName, Signature};
 use super::{WalletStore, chain_of};
 use crate::evm::hex_signature;
 use crate::sign::{self, verify};
+use crate::to_the_end::to_the_end;
 use crate::{Error, Result, evm, svm};
 
 impl WalletStore {
@@ -140,9 +141,14 @@ impl WalletStore {
         payload: &WirePayload,
     ) -> Result<Signature> {
         let (row, share) = self.open_for_signing(chain, address).await?;
-        match sign::sign(&self.client, &share, payload).await {
-            Ok(signature) => Ok(signature),
-            Err(error) => Err(self.keep_account(&row, share.header(), error).await),
-        }
+        let admitted = sign::admit(&self.client, share.header()).await?;
+        let (store, payload) = (self.clone(), payload.clone());
+        to_the_end(async move {
+            match sign::run(&store.client, &share, &payload, admitted).await {
+                Ok(signature) => Ok(signature),
+                Err(error) => Err(store.keep_account(&row, share.header(), error).await),
+            }
+        })
+        .await
     }
 }
