@@ -149,6 +149,7 @@ impl From<halfkey::Error> for Failure {
         let kind = kind_of_error(&error);
         let hint = match &error {
             Error::LeftPending { .. } => Some("halfkey wallet resume"),
+            Error::TooManySignatures => Some("wait for the signatures that are under way"),
             Error::Network(_) => Some("is the provider running? halfkey serve"),
             Error::OutcomeUnknown { .. } => Some("run the same command again"),
             _ => None,
@@ -173,6 +174,8 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         Error::WalletNotFound => ExitKind::NotFound,
         Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
         Error::Network(_) => ExitKind::Unavailable,
+        // The payload is not what the operation may sign, rather than unreadable (custody rule 19).
+        Error::Payload(halfkey_chain::Error::Refused(_)) => ExitKind::Custody,
         Error::WalletLocked { .. }
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }

@@ -100,6 +100,11 @@ pub(crate) async fn run(
     let ended = ceremony::exchange(client, opening, table)
         .await
         .map_err(|stop| failure(client, share, payload, ceremony, stop))?;
+    if let Some(told) = ended.last.signed.and_then(|signed| signed.custody_origin)
+        && !told.admits(header.custody_origin)
+    {
+        tracing::warn!(%told, ours = %header.custody_origin, "the provider tells another custody");
+    }
     let signature = ended
         .outputs
         .into_iter()

@@ -14,6 +14,7 @@ use halfkey_server::{Config, Limits, RunningServer, Server, Tls};
 
 use self::report::Report;
 use crate::args::Demo;
+use crate::commands::wallet::Login;
 use crate::commands::{init, wallet};
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::Failure;
@@ -101,11 +102,12 @@ async fn create_or_find(
     report: &mut Report,
 ) -> Result<[String; 2], Failure> {
     let token = read_token(&data.token_file())?;
-    let opened = wallet::open_with(data, passphrase, &at_server(config, server), &token).await?;
+    let config = at_server(config, server);
+    let opened = wallet::open_with(data, passphrase, &config, &token, Login::Now).await?;
     let mut addresses = [String::new(), String::new()];
     for (slot, chain) in addresses.iter_mut().zip([ChainName::Evm, ChainName::Svm]) {
         let started = Instant::now();
-        let found = tiers::find(&opened, chain, options.scheme).await?;
+        let found = tiers::find(&opened, chain, options).await?;
         let (properties, verb) = match found {
             Some(properties) => (properties, "reuse"),
             None => (create(&opened, chain, options).await?, "create"),
@@ -150,7 +152,8 @@ async fn sign_all(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let token = read_token(&data.token_file())?;
-    let opened = wallet::open_with(data, passphrase, &at_server(config, server), &token).await?;
+    let config = at_server(config, server);
+    let opened = wallet::open_with(data, passphrase, &config, &token, Login::Now).await?;
     report.step(
         "reload",
         "shares opened from the vault, properties from the cache",
@@ -161,19 +164,22 @@ async fn sign_all(
     let signed = opened
         .store
         .sign_evm_transaction_to_hex(evm, transactions::eip_1559(evm)?)
-        .await?;
+        .await;
+    let signed = opened.done(signed).await?;
     let seen = verify::evm_transaction(&signed, evm)?;
     report.signature("EIP-1559 transaction", &signed, &seen, started);
 
     let started = Instant::now();
     let text = "hello from halfkey";
-    let signature = opened.store.sign_evm_message(evm, text).await?;
+    let signature = opened.store.sign_evm_message(evm, text).await;
+    let signature = opened.done(signature).await?;
     let seen = verify::evm_message(&signature, text, evm)?;
     report.signature("EIP-191 message", &signature, &seen, started);
 
     let started = Instant::now();
     let message = transactions::solana_transfer(svm)?;
-    let signature = opened.store.sign_svm_transaction(svm, &message).await?;
+    let signature = opened.store.sign_svm_transaction(svm, &message).await;
+    let signature = opened.done(signature).await?;
     let seen = verify::solana(&signature, &message, svm)?;
     report.signature("Solana transaction", &signature, &seen, started);
     opened.close().await;

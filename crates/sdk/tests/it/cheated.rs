@@ -263,3 +263,35 @@ async fn a_lock_is_stored_though_the_caller_leaves_between_the_proof_and_the_wri
     let is_locked = seeded.guard.is_locked(&seeded.vault, Generation(0)).await;
     assert!(is_locked.unwrap(), "the lock went with the caller");
 }
+
+/// Custody rule 13: it holds in this process at once, is shown, and can be stored later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_could_not_be_stored_is_carried_shown_and_stored_later() {
+    let which = Which::numbered(TwoOfTwo, 4);
+    let (url, _cheater) = cheating_provider(which, Cheat::OtExtension).await;
+    let client = client(&url).await;
+    let seeded = Seeded::of(which, "active").await;
+    let full = || seeded.storage.store_that_is_full_after(&client, 0);
+    let error = full().sign_evm_message(&seeded.address, "hello").await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::LockNotStored { .. }), "{error:?}");
+    let wrapped = Error::LeftPending {
+        attempt: seeded.own.header().attempt,
+        source: Box::new(error),
+    };
+    let token = wrapped.unstored_lock().unwrap();
+    assert_eq!(wrapped.lock_token(), Some(token));
+
+    let store = seeded.storage.store(&client);
+    assert_eq!(store.list().await.unwrap()[0].state, "locked");
+    let view = store.show(&seeded.address).await.unwrap();
+    assert_eq!(view.locked_generations, [Generation(0)]);
+    let error = store.sign_evm_message(&seeded.address, "hello").await;
+    assert!(matches!(error, Err(Error::WalletLocked { .. })));
+
+    let is_stored = || seeded.guard.is_locked(&seeded.vault, Generation(0));
+    full().restore_lock(token).await.unwrap_err();
+    assert!(!is_stored().await.unwrap());
+    store.restore_lock(token).await.unwrap();
+    assert!(is_stored().await.unwrap());
+}

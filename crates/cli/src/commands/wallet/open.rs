@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
-use halfkey_core::{EnvironmentId, SecretString};
+use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
 use halfkey_vault::Storage;
 
 use crate::args::Provider;
@@ -31,6 +31,20 @@ impl Opened {
         }
     }
 
+    /// The wallet of a create, after whatever its error carried was written down or stored.
+    pub(crate) async fn created(
+        &self,
+        result: halfkey::Result<WalletProperties>,
+    ) -> Result<WalletProperties, Failure> {
+        match result {
+            Err(halfkey::Error::NotActivated(inner)) => {
+                let (vault, environment) = (&self.storage.vault, &self.environment);
+                rescue::keep_or_adopt(&self.data, &self.store, vault, environment, inner).await
+            }
+            other => self.done(other).await,
+        }
+    }
+
     /// Closes the databases cleanly.
     pub(crate) async fn close(self) {
         drop(self.store);
@@ -38,11 +52,21 @@ impl Opened {
     }
 }
 
+/// When the provider hears of this customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// At once: a command that needs it ends before it begins.
+    Now,
+    /// With the first question to it: commands that show what is here work without it.
+    WhenNeeded,
+}
+
 /// As `init` wrote it, with what the command line says otherwise.
 pub(super) async fn open(
     data: &DataDir,
     passphrase: Option<SecretString>,
     provider: &Provider,
+    login: Login,
 ) -> Result<Opened, Failure> {
     let config = merge(data.read_config()?, provider)?;
     let token_file = provider
@@ -50,7 +74,7 @@ pub(super) async fn open(
         .clone()
         .unwrap_or_else(|| data.token_file());
     let token = read_token(&token_file)?;
-    open_with(data, passphrase, &config, &token).await
+    open_with(data, passphrase, &config, &token, login).await
 }
 
 pub(crate) async fn open_with(
@@ -58,6 +82,7 @@ pub(crate) async fn open_with(
     passphrase: Option<SecretString>,
     config: &CustomerConfig,
     token: &SecretString,
+    login: Login,
 ) -> Result<Opened, Failure> {
     let storage = storage::open(data, passphrase, &config.environment).await?;
     let mut options = WalletClientOpts::new(config.environment.to_string())
@@ -67,7 +92,10 @@ pub(crate) async fn open_with(
         options = options.ca_file(file);
     }
     let mut client = WalletClient::new(options)?;
-    client.authenticate_api_token(token.expose()).await?;
+    match login {
+        Login::Now => client.authenticate_api_token(token.expose()).await?,
+        Login::WhenNeeded => client.authenticate_lazily(token.expose()).await,
+    }
     let store = WalletStore::new(
         Arc::new(client),
         storage.vault.clone(),
