@@ -9,7 +9,7 @@ use halfkey_core::{
 };
 use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 
-use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::ceremony::{self, Class, Opening, OpeningBody, Table};
 use crate::error::carry;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
@@ -86,7 +86,7 @@ fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keyge
         .iter()
         .map(party)
         .collect();
-    Ok(Table::new(parties?))
+    Ok(Table::new(Class::Keygen, parties?))
 }
 
 fn opening(

@@ -12,7 +12,7 @@ use halfkey_core::{
 use halfkey_mpc::{KeyShare, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
-use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
+use crate::ceremony::{self as ceremonies, Class, Opening, OpeningBody, Table};
 use crate::sign::{self, misbehaviour, share, verify};
 use crate::to_the_end::to_the_end;
 use crate::transport::Retry;
@@ -117,9 +117,13 @@ async fn prove_with_provider(
     let (ceremony, expected) = (params.ceremony, params.input.clone());
     let _admitted = sign::admit(client, header).await?;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
-    let ended = ceremonies::exchange(client, opening, Table::new([(header.party, run)]))
-        .await
-        .map_err(|stop| misbehaviour::found(client, header, ceremony, stop.error))?;
+    let ended = ceremonies::exchange(
+        client,
+        opening,
+        Table::new(Class::Sign, [(header.party, run)]),
+    )
+    .await
+    .map_err(|stop| misbehaviour::found(client, header, ceremony, stop.error))?;
     let signature = ended
         .outputs
         .into_iter()

@@ -10,7 +10,7 @@ use halfkey_mpc::{KeyShare, ShareHeader, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ceremony::{self, Opening, OpeningBody, Stopped, Table};
+use crate::ceremony::{self, Class, Opening, OpeningBody, Stopped, Table};
 use crate::to_the_end::to_the_end;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
@@ -96,7 +96,7 @@ pub(crate) async fn run(
     };
     let ceremony = params.ceremony;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
-    let table = Table::new([(header.party, run)]);
+    let table = Table::new(Class::Sign, [(header.party, run)]);
     let ended = ceremony::exchange(client, opening, table)
         .await
         .map_err(|stop| failure(client, share, payload, ceremony, stop))?;

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use halfkey::Timeouts;
 use halfkey_core::{ChainName, SecretString, SystemClock};
 use halfkey_server::{Config, Limits, RunningServer, Server, Tls};
 
@@ -92,6 +93,16 @@ fn at_server(config: &CustomerConfig, server: &RunningServer) -> CustomerConfig 
     }
 }
 
+async fn open(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    config: &CustomerConfig,
+    token: &SecretString,
+) -> Result<wallet::Opened, Failure> {
+    let timeout = Timeouts::default().total;
+    wallet::open_with(data, passphrase, config, token, Login::Now, timeout).await
+}
+
 /// One wallet per chain: those of an earlier run if there are any.
 async fn create_or_find(
     data: &DataDir,
@@ -103,7 +114,7 @@ async fn create_or_find(
 ) -> Result<[String; 2], Failure> {
     let token = read_token(&data.token_file())?;
     let config = at_server(config, server);
-    let opened = wallet::open_with(data, passphrase, &config, &token, Login::Now).await?;
+    let opened = open(data, passphrase, &config, &token).await?;
     let mut addresses = [String::new(), String::new()];
     for (slot, chain) in addresses.iter_mut().zip([ChainName::Evm, ChainName::Svm]) {
         let started = Instant::now();
@@ -153,7 +164,7 @@ async fn sign_all(
     let started = Instant::now();
     let token = read_token(&data.token_file())?;
     let config = at_server(config, server);
-    let opened = wallet::open_with(data, passphrase, &config, &token, Login::Now).await?;
+    let opened = open(data, passphrase, &config, &token).await?;
     report.step(
         "reload",
         "shares opened from the vault, properties from the cache",

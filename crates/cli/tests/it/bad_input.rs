@@ -62,6 +62,50 @@ fn revoked_token_is_refused() {
 }
 
 #[test]
+fn expired_token_is_refused_by_name() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let made = home.json(&provider, &["token", "create", "--expires-days", "0"]);
+    let token = made["token"].as_str().unwrap();
+    std::fs::write(home.path().join("customer/token"), token).unwrap();
+    let output = home
+        .against(&provider, &["wallet", "create", "--chain", "SVM"])
+        .output()
+        .unwrap();
+    let error = must_fail(&home, &output, AUTHENTICATION);
+    assert_eq!(error["code"], "token_expired");
+}
+
+/// It takes connections and says nothing; the deadline is the configured one.
+#[test]
+fn silent_provider_is_told_from_one_that_is_down_and_nothing_is_lost() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = create(&home, &provider, "SVM");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let held = std::thread::spawn(move || silent.accept().map(|(stream, _)| (silent, stream)));
+    for args in [
+        &["--json", "wallet", "sign-message", &address, "hi"][..],
+        &["--json", "wallet", "create", "--chain", "SVM"],
+    ] {
+        let mut command = home.command(args);
+        command
+            .env("HALFKEY_API_URL", &url)
+            .env("HALFKEY_TIMEOUT", "300ms");
+        let error = must_fail(&home, &command.output().unwrap(), UNAVAILABLE);
+        assert_eq!(error["code"], "provider_silent");
+    }
+    drop(held.join().unwrap().unwrap());
+    home.json(&provider, &["wallet", "sign-message", &address, "hi"]);
+
+    for wrong in ["0s", "5", "s", "-1s", "1h"] {
+        let output = home.run(&["wallet", "list", "--timeout", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn token_file_that_others_can_read_is_refused() {
     let home = Home::initialised();
     let provider = home.serve();
@@ -251,7 +295,7 @@ fn solana_message_that_is_really_a_transaction_is_refused() {
         .stdin(std::fs::File::open(&file).unwrap())
         .output()
         .unwrap();
-    must_fail(&home, &output, INPUT);
+    must_fail(&home, &output, CUSTODY);
 }
 
 #[test]

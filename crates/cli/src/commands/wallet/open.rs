@@ -1,8 +1,9 @@
 //! Opens this customer's storage tiers and a client to its provider.
 
+use core::time::Duration;
 use std::sync::Arc;
 
-use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
+use halfkey::{StoreOptions, Timeouts, WalletClient, WalletClientOpts, WalletStore};
 use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
 use halfkey_vault::Storage;
 
@@ -74,7 +75,7 @@ pub(super) async fn open(
         .clone()
         .unwrap_or_else(|| data.token_file());
     let token = read_token(&token_file)?;
-    open_with(data, passphrase, &config, &token, login).await
+    open_with(data, passphrase, &config, &token, login, provider.timeout).await
 }
 
 pub(crate) async fn open_with(
@@ -83,11 +84,13 @@ pub(crate) async fn open_with(
     config: &CustomerConfig,
     token: &SecretString,
     login: Login,
+    timeout: Duration,
 ) -> Result<Opened, Failure> {
     let storage = storage::open(data, passphrase, &config.environment).await?;
     let mut options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
-        .provider_identity(&config.provider_identity);
+        .provider_identity(&config.provider_identity)
+        .timeouts(within(timeout));
     if let Some(file) = &config.ca_file {
         options = options.ca_file(file);
     }
@@ -112,6 +115,16 @@ pub(crate) async fn open_with(
         data: data.clone(),
         environment: config.environment.clone(),
     })
+}
+
+/// No part of a call may take longer than all of it.
+fn within(total: Duration) -> Timeouts {
+    let usual = Timeouts::default();
+    Timeouts {
+        connect: usual.connect.min(total),
+        read: usual.read.min(total),
+        total,
+    }
 }
 
 fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {
