@@ -10,6 +10,7 @@ pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::Incident;
 pub(crate) use self::vault::{Rewrap, Vault, age};
 
+use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -64,8 +65,14 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make an environment, its keyrings and a first API token. Safe to repeat.
+    #[command(after_help = "Examples:
+  halfkey init
+  halfkey --data-dir /srv/halfkey --passphrase-file /run/secrets/keyring init")]
     Init,
     /// Run the whole main job here: create, seal, forget, reload, sign, verify.
+    #[command(after_help = "Examples:
+  halfkey demo
+  halfkey demo --variant ed25519Standard --scheme TWO_OF_THREE")]
     Demo(Demo),
     /// Run the provider's half.
     #[command(after_help = "Examples:
@@ -139,6 +146,9 @@ pub(crate) struct Serve {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     /// Make an API token and print it once.
+    #[command(after_help = "Examples:
+  halfkey token create --name payouts
+  halfkey token create --name viewer --scope wallet.read --expires-days 30")]
     Create {
         /// A name to know it by.
         #[arg(long, default_value = "default")]
@@ -151,8 +161,13 @@ pub(crate) enum Token {
         expires_days: u32,
     },
     /// List tokens, never their secrets.
+    #[command(after_help = "Examples:
+  halfkey token list
+  halfkey token list --json | jq -r '.[] | select(.revoked_at == null) | .id'")]
     List,
     /// Revoke a token by its id.
+    #[command(after_help = "Examples:
+  halfkey token revoke 018f3c1e-7a5b-7c00-8000-0123456789ab")]
     Revoke {
         /// The id `token list` shows.
         id: String,
@@ -165,12 +180,21 @@ pub(crate) struct Provider {
     /// The provider's base URL.
     #[arg(long, env = "HALFKEY_API_URL", value_name = "URL")]
     pub(crate) api_url: Option<String>,
-    /// A CA certificate to trust besides the system's, PEM.
+    /// The CA certificates to trust, PEM: only these, not the system's.
     #[arg(long, env = "HALFKEY_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The file that holds the API token [default: customer/token in the data directory]
     #[arg(long, env = "HALFKEY_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// How long one call to the provider may take, repeats included: a number and ms, s or m.
+    #[arg(
+        long,
+        env = "HALFKEY_TIMEOUT",
+        default_value = "60s",
+        value_parser = deadline,
+        value_name = "TIME"
+    )]
+    pub(crate) timeout: Duration,
     /// The environment id.
     #[arg(long, env = "HALFKEY_ENVIRONMENT", value_name = "ID")]
     pub(crate) environment: Option<String>,
@@ -181,6 +205,19 @@ pub(crate) struct Provider {
         value_name = "HEX"
     )]
     pub(crate) identity: Option<String>,
+}
+
+/// A number of milliseconds, seconds or minutes, and not none.
+fn deadline(text: &str) -> Result<Duration, String> {
+    let bad = || "a time is a number and ms, s or m, such as 60s".to_owned();
+    let unit = |suffix, ms: u64| text.strip_suffix(suffix).map(|number| (number, ms));
+    let (number, ms) = unit("ms", 1)
+        .or_else(|| unit("s", 1000))
+        .or_else(|| unit("m", 60_000))
+        .ok_or_else(bad)?;
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    let total = number.checked_mul(ms).filter(|ms| *ms > 0);
+    total.map(Duration::from_millis).ok_or_else(bad)
 }
 
 /// `wallet …`
@@ -207,12 +244,18 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
-    /// List the wallets this customer holds shares of.
+    /// List the wallets this customer holds shares of. Needs no provider.
+    #[command(after_help = "Examples:
+  halfkey wallet list
+  halfkey wallet list --json | jq -r '.wallets[].account_address'")]
     List {
         #[command(flatten)]
         provider: Provider,
     },
-    /// Show one wallet: state, custody, generation, locks.
+    /// Show one wallet: state, custody, generation, locks, and what the provider says, if it answers.
+    #[command(after_help = "Examples:
+  halfkey wallet show 0xABC…
+  halfkey wallet show 0xABC… --json | jq .custody_origin")]
     Show {
         /// The wallet's address.
         address: String,
@@ -220,6 +263,9 @@ pub(crate) enum Wallet {
         provider: Provider,
     },
     /// Settle wallets that an earlier process left pending.
+    #[command(after_help = "Examples:
+  halfkey wallet resume
+  halfkey wallet resume 0xABC… --json")]
     Resume {
         /// One address; all pending wallets when absent.
         address: Option<String>,
@@ -227,7 +273,7 @@ pub(crate) enum Wallet {
         provider: Provider,
     },
     /// Sign a personal message (EIP-191) or a Solana message.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   halfkey wallet sign-message 0xABC… 'hello'")]
     SignMessage {
         /// The wallet's address.
@@ -238,6 +284,9 @@ pub(crate) enum Wallet {
         provider: Provider,
     },
     /// Sign EIP-712 typed data.
+    #[command(after_help = "Examples:
+  halfkey wallet sign-typed-data 0xABC… permit.json
+  jq .typed order.json | halfkey wallet sign-typed-data 0xABC… -")]
     SignTypedData {
         /// The wallet's address.
         address: String,
@@ -263,4 +312,55 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The leaves of the tree, each with its full name; every other name is a group of them.
+    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, String)> {
+        let name = format!("{path} {}", command.get_name());
+        let inner = command
+            .get_subcommands()
+            .filter(|one| one.get_name() != "help");
+        let found: Vec<_> = inner.flat_map(|one| leaves(one, &name)).collect();
+        if found.is_empty() {
+            vec![(name, command.clone().render_long_help().to_string())]
+        } else {
+            found
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_leaf_command_has_examples_of_that_command() {
+        let leaves = leaves(&Cli::command(), "");
+        assert!(leaves.len() >= 24, "{}", leaves.len());
+        for (name, help) in leaves {
+            let examples = help.split_once("Examples:\n").map(|(_, rest)| rest);
+            let examples = examples.unwrap_or_else(|| panic!("{name} has no examples"));
+            assert!(
+                examples.contains(name.trim()),
+                "{name} is not in its own examples: {examples}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_a_number_and_a_unit() {
+        assert_eq!(deadline("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(deadline("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(deadline("2m"), Ok(Duration::from_mins(2)));
+        for text in ["", "s", "0ms", "0s", "5", "-1s", "1.5s", "1h", "s5"] {
+            deadline(text).unwrap_err();
+        }
+        deadline(&format!("{}m", u64::MAX)).unwrap_err();
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

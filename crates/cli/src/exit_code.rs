@@ -85,7 +85,7 @@ impl From<halfkey_core::ParseError> for Failure {
 
 impl From<halfkey_chain::Error> for Failure {
     fn from(error: halfkey_chain::Error) -> Self {
-        Self::input(error.to_string())
+        halfkey::Error::Payload(error).into()
     }
 }
 
@@ -149,6 +149,7 @@ impl From<halfkey::Error> for Failure {
         let kind = kind_of_error(&error);
         let hint = match &error {
             Error::LeftPending { .. } => Some("halfkey wallet resume"),
+            Error::TooManySignatures => Some("wait for the signatures that are under way"),
             Error::Network(_) => Some("is the provider running? halfkey serve"),
             Error::OutcomeUnknown { .. } => Some("run the same command again"),
             _ => None,
@@ -173,6 +174,8 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         Error::WalletNotFound => ExitKind::NotFound,
         Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
         Error::Network(_) => ExitKind::Unavailable,
+        // The payload is not what the operation may sign, rather than unreadable (custody rule 19).
+        Error::Payload(halfkey_chain::Error::Refused(_)) => ExitKind::Custody,
         Error::WalletLocked { .. }
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }
@@ -205,11 +208,25 @@ const fn kind_of_status(status: u16, fault: Fault) -> ExitKind {
 
 #[cfg(test)]
 mod tests {
-    use halfkey::Error;
-    use halfkey_core::AttemptId;
+    use halfkey::{ApiError, Error, Unactivated};
+    use halfkey_chain::Error as Chain;
+    use halfkey_core::{AttemptId, WalletProperties};
     use halfkey_vault::Error as Vault;
 
     use super::*;
+
+    fn api(code: ErrorCode, fault: Fault) -> Error {
+        Error::Api(Box::new(ApiError::of(code, fault)))
+    }
+
+    fn not_activated(source: Error) -> Error {
+        Error::NotActivated(Box::new(Unactivated {
+            shares: Vec::new(),
+            properties: WalletProperties::new("SVM", "w", "address"),
+            attempt_id: AttemptId::from_bytes([0; 16]),
+            source,
+        }))
+    }
 
     fn pending(source: Error) -> Error {
         Error::LeftPending {
@@ -254,10 +271,53 @@ mod tests {
             (Error::Vault(Vault::Denied("x".to_owned())), 8),
             (Error::Vault(Vault::KeyDisabled("x".to_owned())), 8),
             (Error::Vault(Vault::Config("x".to_owned())), 3),
+            (Error::TooManySignatures, 6),
+            (Error::Payload(Chain::Refused("x".to_owned())), 7),
+            (Error::Payload(Chain::Malformed("x".to_owned())), 3),
+            (Error::Payload(Chain::Mismatch("x".to_owned())), 3),
+            (not_activated(locked()), 7),
+            (not_activated(Error::Vault(Vault::Full("x".to_owned()))), 8),
+            (not_activated(Error::WalletNotFound), 4),
         ];
         for (error, code) in cases {
             let shown = format!("{error:?}");
             assert_eq!(Failure::from(error).kind.code(), code, "{shown}");
+        }
+    }
+    /// The provider's codes, by what the caller has to do about them.
+    #[test]
+    fn each_answer_of_the_provider_has_its_exit_code() {
+        use ErrorCode as Code;
+        let cases = [
+            (Code::InvalidRequest, Fault::Caller, 3),
+            (Code::UnknownChain, Fault::Caller, 3),
+            (Code::PayloadMismatch, Fault::Caller, 3),
+            (Code::StaleGeneration, Fault::Caller, 3),
+            (Code::IdempotencyMismatch, Fault::Caller, 3),
+            (Code::NotFound, Fault::Caller, 4),
+            (Code::Unauthenticated, Fault::Caller, 5),
+            (Code::TokenExpired, Fault::Caller, 5),
+            (Code::ScopeMissing, Fault::Caller, 5),
+            (Code::TooManyRequests, Fault::BackendTemporary, 6),
+            (Code::Unavailable, Fault::BackendTemporary, 6),
+            (Code::PeerMisbehaved, Fault::Peer, 7),
+            (Code::BlindSigningDenied, Fault::Caller, 7),
+            (Code::PayloadRefused, Fault::Caller, 7),
+            (Code::WalletLocked, Fault::BackendPermanent, 7),
+            (Code::NeedsCompleteRefresh, Fault::BackendPermanent, 7),
+            (Code::Internal, Fault::Bug, 1),
+        ];
+        for (code, fault, exit) in cases {
+            let failure = Failure::from(api(code, fault));
+            assert_eq!((failure.kind.code(), &*failure.code), (exit, code.as_str()));
+            let failure = Failure::from(pending(api(code, fault)));
+            assert_eq!(
+                failure.kind.code(),
+                exit,
+                "{code:?} behind a pending wallet"
+            );
+            let failure = Failure::from(not_activated(api(code, fault)));
+            assert_eq!(failure.kind.code(), exit, "{code:?} behind a new wallet");
         }
     }
 }

@@ -20,61 +20,89 @@ use crate::storage::ACTOR;
 const SEALED: &str = "sealed";
 const PLAIN: &str = "json";
 
-/// The failure of a create, after whatever it carried was written down.
+/// The failure of an operation, after whatever it carried was written down.
 pub(crate) async fn keep(
     data: &DataDir,
     vault: &Vault,
     environment: &EnvironmentId,
     error: halfkey::Error,
 ) -> Failure {
-    if let Some(lock) = unstored_lock(&error) {
-        let kept = keep_lock(data, lock);
-        let failure = Failure::from(error);
-        return match kept {
-            Ok(file) => failure.with_hint(format!(
-                "the lock is in {} and holds for every later command",
-                file.display()
-            )),
-            Err(why) => failure.with_hint(format!(
-                "write this lock down, it could not be stored: {}",
-                why.message
-            )),
+    if let Some(lock) = error.unstored_lock() {
+        return match keep_lock(data, lock) {
+            Ok(file) => Failure::from(error).with_hint(lock_hint(&file)),
+            Err(why) => lock_not_kept(lock, &why),
         };
     }
-    match &error {
-        halfkey::Error::NotActivated(inner) => {
-            let kept = keep_shares(data, vault, environment, inner).await;
-            let failure = Failure::from(error);
-            match kept {
-                Ok(file) => failure.with_hint(format!(
-                    "the shares are in {}; halfkey wallet resume takes them back",
-                    file.display()
-                )),
-                Err(why) => Failure::new(
-                    ExitKind::Storage,
-                    "shares_lost",
-                    format!(
-                        "{}; its shares could not be written: {}",
-                        failure.message, why.message
-                    ),
-                ),
-            }
-        }
-        _ => error.into(),
+    let halfkey::Error::NotActivated(inner) = &error else {
+        return error.into();
+    };
+    match keep_shares(data, vault, environment, inner).await {
+        Ok(file) => Failure::from(error).with_hint(shares_hint(&file)),
+        Err(why) => shares_lost(error, &why),
     }
 }
 
-/// The lock that no vault holds yet, however deep in the error it is.
-fn unstored_lock(error: &halfkey::Error) -> Option<&LockToken> {
+/// The wallet of a create that failed with its shares in the error: written down, or, where that is
+/// not possible either, given to the store once more.
+pub(crate) async fn keep_or_adopt(
+    data: &DataDir,
+    store: &WalletStore,
+    vault: &Vault,
+    environment: &EnvironmentId,
+    inner: Box<Unactivated>,
+) -> Result<WalletProperties, Failure> {
     use halfkey::Error;
-    match error {
-        Error::LockNotStored { lock, .. } => Some(lock),
-        Error::LeftPending { source, .. } | Error::OutcomeUnknown { source, .. } => {
-            unstored_lock(source)
+    let why = match keep_shares(data, vault, environment, &inner).await {
+        Ok(file) => {
+            return Err(Failure::from(Error::NotActivated(inner)).with_hint(shares_hint(&file)));
         }
-        Error::Shared(inner) => unstored_lock(inner),
-        _ => None,
+        Err(why) => why,
+    };
+    tracing::error!("shares could not be written down: {}", why.message);
+    match store.adopt(&inner.shares).await {
+        Ok(properties) => Ok(properties),
+        // They are stored by now.
+        Err(
+            error @ (Error::LeftPending { .. }
+            | Error::PeerMisbehaved { .. }
+            | Error::LockNotStored { .. }
+            | Error::AttemptAborted(_)),
+        ) => Err(keep(data, vault, environment, error).await),
+        Err(error) => Err(shares_lost(error, &why)),
     }
+}
+
+fn shares_hint(file: &Path) -> String {
+    format!(
+        "the shares are in {}; halfkey wallet resume takes them back",
+        file.display()
+    )
+}
+
+fn shares_lost(error: halfkey::Error, why: &Failure) -> Failure {
+    let message = format!("{error}; its shares could not be written: {}", why.message);
+    Failure::new(ExitKind::Storage, "shares_lost", message)
+}
+
+/// Where a lock was written down.
+pub(crate) fn lock_hint(file: &Path) -> String {
+    format!(
+        "the lock is in {} and holds for every later command",
+        file.display()
+    )
+}
+
+/// A lock that only this line holds. Nothing in it is secret.
+pub(crate) fn lock_not_kept(lock: &LockToken, why: &Failure) -> Failure {
+    let json = serde_json::to_string(lock).unwrap_or_default();
+    let message = format!(
+        "the provider misbehaved, and its lock could not be stored: {}",
+        why.message
+    );
+    Failure::new(ExitKind::Custody, "lock_not_stored", message).with_hint(format!(
+        "write into customer/locks/{}.json: {json}",
+        lock.ceremony
+    ))
 }
 
 /// Sealed under the vault's KEK; in plain, 0600, only when even that fails.
@@ -130,9 +158,11 @@ pub(crate) async fn take_back(
             }
             Err(error) => {
                 // The file stays: it may still be the only copy. A lock inside is kept as well.
-                let failure = keep(data, vault, environment, error).await;
-                let (file, why) = (file.display(), failure.message);
-                tracing::error!(%file, "rescued shares were not taken back: {why}");
+                let file = file.display();
+                tracing::error!(%file, %error, "rescued shares were not taken back");
+                if let Some(lock) = error.unstored_lock() {
+                    keep_lock(data, lock).map_err(|why| lock_not_kept(lock, &why))?;
+                }
             }
         }
     }
@@ -171,7 +201,8 @@ fn text(part: Option<&std::ffi::OsStr>) -> Option<&str> {
     part.and_then(std::ffi::OsStr::to_str)
 }
 
-fn keep_lock(data: &DataDir, lock: &LockToken) -> Result<PathBuf, Failure> {
+/// Writes a lock where every later command finds it.
+pub(crate) fn keep_lock(data: &DataDir, lock: &LockToken) -> Result<PathBuf, Failure> {
     let file = data
         .private_dir("locks")?
         .join(format!("{}.json", lock.ceremony));
@@ -233,54 +264,4 @@ fn access() -> Access {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Arc;
-
-    use halfkey_core::SystemClock;
-    use halfkey_vault::Embedded;
-
-    use super::*;
-
-    fn carried(attempt: AttemptId) -> halfkey::Error {
-        let share = ServerKeyShare::new("id", "canary-secret-share");
-        halfkey::Error::NotActivated(Box::new(Unactivated {
-            shares: vec![share],
-            properties: WalletProperties::new("SVM", "w", "address"),
-            attempt_id: attempt,
-            source: halfkey::Error::BadSignature,
-        }))
-    }
-
-    #[tokio::test]
-    async fn what_an_error_carries_is_sealed_into_a_private_file_and_read_again() {
-        let outer = tempfile::tempdir().unwrap();
-        let data = DataDir::at(outer.path());
-        let environment: EnvironmentId = "env-test".parse().unwrap();
-        let dir = data.private_dir("vault").unwrap();
-        let clock = Arc::new(SystemClock);
-        let opened = Embedded::create_or_open(&dir, &environment, None, clock, "test").await;
-        let opened = opened.unwrap();
-        let attempt = AttemptId::from_bytes([5; 16]);
-        let failure = keep(&data, &opened.vault, &environment, carried(attempt)).await;
-        assert!(failure.hint.unwrap().contains("resume"));
-        let files = files(&data.private_dir("rescued").unwrap()).unwrap();
-        let [file] = files.as_slice() else {
-            panic!("{files:?}")
-        };
-        let mode = std::fs::metadata(file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let bytes = std::fs::read(file).unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains("canary"));
-        let shares = read(file, &opened.vault, &environment)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(shares[0].secret_share, "canary-secret-share");
-        // Under another attempt's name it is another attempt's file, and does not open.
-        let other = file.with_file_name(format!("{}.sealed", AttemptId::from_bytes([6; 16])));
-        std::fs::rename(file, &other).unwrap();
-        assert!(read(&other, &opened.vault, &environment).await.is_err());
-        opened.close().await;
-    }
-}
+mod tests;

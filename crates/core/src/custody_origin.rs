@@ -66,6 +66,13 @@ impl CustodyOrigin {
         self
     }
 
+    /// Whether this may be what became of `earlier`: the same origin, and no flag taken away.
+    pub fn admits(self, earlier: Self) -> bool {
+        self.origin == earlier.origin
+            && (self.was_2of3 || !earlier.was_2of3)
+            && (self.exported || !earlier.exported)
+    }
+
     /// The names, origin first.
     pub fn names(self) -> Vec<&'static str> {
         let mut names = vec![match self.origin {
@@ -180,6 +187,17 @@ mod tests {
             origin
         );
         assert_eq!(CustodyOrigin::from_bits(origin.to_bits()), Ok(origin));
+    }
+
+    #[test]
+    fn flags_may_be_added_and_never_taken_away() {
+        let dkg = CustodyOrigin::new(KeyOrigin::Dkg);
+        let dealt = CustodyOrigin::new(KeyOrigin::Dealt);
+        assert!(dkg.admits(dkg));
+        assert!(dkg.with_exported().with_was_2of3().admits(dkg));
+        assert!(!dkg.admits(dkg.with_exported()));
+        assert!(!dkg.admits(dkg.with_was_2of3()));
+        assert!(!dealt.admits(dkg));
     }
 
     #[test]

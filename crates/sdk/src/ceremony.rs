@@ -13,8 +13,10 @@ use crate::error::Error;
 use crate::transport::{Retry, api_path};
 use crate::{Result, WalletClient};
 
+pub(crate) mod pool;
 mod table;
 
+pub(crate) use pool::Class;
 pub(crate) use table::Table;
 
 /// More rounds than any ceremony has.

@@ -15,7 +15,7 @@ use halfkey_mpc::{
     Change, KeyShare, Keygen, KeygenParams, NextShares, ShareProofContext, prove_share,
 };
 
-use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::ceremony::{self, Class, Opening, OpeningBody, Table};
 use crate::client::Credential;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient, prove};
@@ -118,7 +118,7 @@ fn parties(
         .iter()
         .map(party)
         .collect();
-    Ok(Table::new(parties?))
+    Ok(Table::new(Class::Keygen, parties?))
 }
 
 fn opening(

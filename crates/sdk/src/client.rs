@@ -83,6 +83,14 @@ impl WalletClient {
         self.start_session(SecretString::from(api_token)).await
     }
 
+    /// Takes the API token for the first call that needs a session: nothing is sent now, so what
+    /// does not need the provider works without it. A token that is refused, or a provider that
+    /// does not answer, shows at that call. Sign with an authenticated client: one that exchanges
+    /// its token inside a signature may have to call that signature's outcome unknown.
+    pub async fn authenticate_lazily(&mut self, api_token: &str) {
+        self.keep_api_token(SecretString::from(api_token)).await;
+    }
+
     /// Whether a token was accepted.
     pub fn is_authenticated(&self) -> bool {
         self.inner.session.is_open()

@@ -17,6 +17,7 @@ pub use api_error::ApiError;
 pub use code::vault_code;
 pub use network::{NetworkError, NetworkKind};
 pub use unactivated::Unactivated;
+pub(crate) use unactivated::carry;
 
 /// Why an operation failed. [`Error::fault`] says who has to act, [`Error::code`] is stable.
 ///
@@ -71,6 +72,10 @@ pub enum Error {
         share: Generation,
     },
 
+    /// As many ceremonies of the wallet as custody rule 13 allows were under way in this process
+    /// until the deadline. Nothing was sent.
+    #[error("too many signatures of this wallet at once")]
+    TooManySignatures,
     /// There is no such wallet in this environment.
     #[error("no such wallet in this environment")]
     WalletNotFound,
@@ -176,7 +181,7 @@ impl Error {
             }
             Self::NotActivated(inner) => inner.source.fault(),
             Self::Authentication(api) | Self::Api(api) => api.fault,
-            Self::Network(_) => Fault::BackendTemporary,
+            Self::Network(_) | Self::TooManySignatures => Fault::BackendTemporary,
             Self::Ceremony(inner) => inner.fault(),
             #[cfg(feature = "vault")]
             Self::Vault(inner) => inner.fault(),
@@ -196,18 +201,41 @@ impl Error {
         self.fault().is_retryable()
     }
 
-    /// The shares that exist nowhere else, where the error carries any.
+    /// The shares that exist nowhere else, where the error, or what it came from, carries any.
     pub fn into_shares(self) -> Option<Vec<halfkey_core::ServerKeyShare>> {
         match self {
             Self::NotActivated(inner) => Some(inner.shares),
+            Self::OutcomeUnknown { source, .. } | Self::LeftPending { source, .. } => {
+                source.into_shares()
+            }
             _ => None,
         }
     }
 
-    /// The lock to persist, where the error carries one.
+    /// The lock to persist, where the error, or what it came from, carries one.
     pub fn lock_token(&self) -> Option<&LockToken> {
         match self {
             Self::PeerMisbehaved { lock } | Self::LockNotStored { lock, .. } => Some(lock),
+            _ => self.inner().and_then(Self::lock_token),
+        }
+    }
+
+    /// The lock that no vault tier holds yet: it ends with this process unless the caller keeps it
+    /// and gives it to [`crate::WalletStore::restore_lock`] later (custody rule 13).
+    #[cfg(feature = "vault")]
+    pub fn unstored_lock(&self) -> Option<&LockToken> {
+        match self {
+            Self::LockNotStored { lock, .. } => Some(lock),
+            _ => self.inner().and_then(Self::unstored_lock),
+        }
+    }
+
+    /// The error that this one only wraps.
+    fn inner(&self) -> Option<&Self> {
+        match self {
+            Self::OutcomeUnknown { source, .. } | Self::LeftPending { source, .. } => Some(source),
+            Self::NotActivated(inner) => Some(&inner.source),
+            Self::Shared(inner) => Some(inner),
             _ => None,
         }
     }
@@ -216,12 +244,7 @@ impl Error {
     pub fn api_code(&self) -> Option<ErrorCode> {
         match self {
             Self::Api(api) | Self::Authentication(api) => Some(api.code),
-            Self::OutcomeUnknown { source, .. } | Self::LeftPending { source, .. } => {
-                source.api_code()
-            }
-            Self::NotActivated(inner) => inner.source.api_code(),
-            Self::Shared(inner) => inner.api_code(),
-            _ => None,
+            _ => self.inner().and_then(Self::api_code),
         }
     }
 

@@ -9,10 +9,9 @@ use halfkey_core::{
 };
 use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 
-use crate::ceremony::{self, Opening, OpeningBody, Table};
+use crate::ceremony::{self, Class, Opening, OpeningBody, Table};
 use crate::client::Credential;
-use crate::error::Unactivated;
-use crate::sign::share;
+use crate::error::carry;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -76,24 +75,8 @@ pub(crate) async fn keygen(
     match created.and_then(|created| check(&params, &created, &shares)) {
         Ok(()) => Ok(shares),
         // Nothing good is known of them, but they may be the only ones of an active wallet.
-        Err(error) => Err(carry(&params, &shares, error)),
+        Err(error) => Err(carry(shares.iter(), error)),
     }
-}
-
-/// The shares inside an error (custody rule 8).
-fn carry(params: &KeygenParams, shares: &[KeyShare], source: Error) -> Error {
-    let Some(Ok(properties)) = shares.first().map(share::properties) else {
-        return source;
-    };
-    Error::NotActivated(Box::new(Unactivated {
-        shares: shares
-            .iter()
-            .filter_map(|share| share::encode(share).ok())
-            .collect(),
-        properties,
-        attempt_id: params.attempt,
-        source,
-    }))
 }
 
 fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keygen>> {
@@ -104,7 +87,7 @@ fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keyge
         .iter()
         .map(party)
         .collect();
-    Ok(Table::new(parties?))
+    Ok(Table::new(Class::Keygen, parties?))
 }
 
 fn opening(

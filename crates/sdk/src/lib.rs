@@ -23,6 +23,7 @@ mod prove;
 mod seal_hint;
 mod sign;
 mod svm;
+mod to_the_end;
 mod transport;
 
 #[cfg(feature = "alloy")]
@@ -56,7 +57,9 @@ pub use alloy_dyn_abi;
 pub use alloy_eips;
 pub use alloy_primitives;
 pub use halfkey_chain::{WirePayload, wire_payload};
-pub use halfkey_core::wire::{AttemptReply, AttemptState, ListReply, WalletState, WalletSummary};
+pub use halfkey_core::wire::{
+    AttemptReply, AttemptState, ErrorCode, ListReply, WalletState, WalletSummary,
+};
 pub use halfkey_core::{
     AttemptId, BackupLocation, BackupLocationInfo, ChainName, CustodyOrigin, EnvironmentId, Fault,
     Generation, KeyShareBackupInfo, PartyIndex, ServerKeyShare, Signature,

@@ -9,7 +9,7 @@ use halfkey_core::{
 };
 use halfkey_mpc::KeyShare;
 
-use crate::error::Unactivated;
+use crate::error::{Unactivated, carry};
 use crate::sign::share;
 use crate::transport::Retry;
 use crate::{Error, Result, SealHint, WalletClient, identity, prove};
@@ -40,8 +40,12 @@ impl fmt::Debug for PendingWallet {
 }
 
 impl PendingWallet {
+    /// # Errors
+    /// [`Error::NotActivated`] when the shares do not fit together; they are inside.
     pub(crate) fn new(client: &WalletClient, generated: Vec<KeyShare>) -> Result<Self> {
-        Self::from_key_shares(client, generated.into_iter().map(Arc::new).collect())
+        let shares: Vec<_> = generated.into_iter().map(Arc::new).collect();
+        Self::from_key_shares(client, shares.clone())
+            .map_err(|error| carry(shares.iter().map(AsRef::as_ref), error))
     }
 
     /// Goes on with a wallet whose shares an earlier process stored, or an error handed back.
@@ -229,4 +233,48 @@ pub(crate) async fn abort(
     let identity = client.provider_identity().await?;
     identity::verify_attempt(&reply.attempt, attempt, client.environment(), &identity)?;
     Ok(reply.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use halfkey_core::{KeyType, ThresholdSignatureScheme};
+    use halfkey_mpc::test_shares;
+
+    use super::*;
+    use crate::WalletClientOpts;
+
+    fn client(environment: &str) -> WalletClient {
+        let opts = WalletClientOpts::new(environment).base_api_url("http://127.0.0.1:9");
+        WalletClient::new(opts).unwrap()
+    }
+
+    fn generated(parties: &[PartyIndex]) -> Vec<KeyShare> {
+        let (kind, scheme) = (
+            KeyType::EcdsaSecp256k1,
+            ThresholdSignatureScheme::TwoOfThree,
+        );
+        let load = |party: &PartyIndex| test_shares::load(kind, scheme, *party).unwrap();
+        parties.iter().map(load).collect()
+    }
+
+    /// Custody rule 8: another environment's, and one of two.
+    #[test]
+    fn shares_that_make_no_wallet_come_back_in_the_error() {
+        let both = [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2];
+        let cases = [
+            ("env-other", &both[..], "share_of_another_environment"),
+            (test_shares::ENVIRONMENT, &both[..1], "invalid_argument"),
+        ];
+        for (environment, parties, code) in cases {
+            let error = PendingWallet::new(&client(environment), generated(parties)).unwrap_err();
+            let Error::NotActivated(inner) = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(inner.source.code(), code);
+            let carried = inner.shares.iter().map(|one| share::decode(one).unwrap());
+            let carried: Vec<_> = carried.map(|share| share.header().party).collect();
+            assert_eq!(carried, parties);
+            assert!(!inner.properties.account_address.is_empty());
+        }
+    }
 }

@@ -13,9 +13,10 @@ use halfkey_core::{
 use halfkey_mpc::{KeyShare, ShareHeader, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
 
-use crate::ceremony::{self as ceremonies, Opening, OpeningBody, Table};
+use crate::ceremony::{self as ceremonies, Class, Opening, OpeningBody, Table};
 use crate::client::Credential;
-use crate::sign::{locks, misbehaviour, share, slots, verify};
+use crate::sign::{self, misbehaviour, share, verify};
+use crate::to_the_end::to_the_end;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -42,7 +43,8 @@ pub(crate) async fn prove(
     }
     for share in shares {
         crash_point("create.before_proof");
-        prove_with_provider(client, share, operation).await?;
+        let (client, share) = (client.clone(), Arc::clone(share));
+        to_the_end(async move { prove_with_provider(&client, &share, operation).await }).await?;
         crash_point("create.after_proof");
     }
     if let [one, two] = shares {
@@ -86,7 +88,8 @@ pub(crate) async fn prove_start(
     operation: ProofOperation,
     attempt: AttemptId,
 ) -> Result<()> {
-    prove_attempt(client, share, operation, attempt).await
+    let (client, share) = (client.clone(), Arc::clone(share));
+    to_the_end(async move { prove_attempt(&client, &share, operation, attempt).await }).await
 }
 
 /// What a proof of `share` signs.
@@ -154,14 +157,15 @@ async fn prove_attempt(
         },
     };
     let (ceremony, expected) = (params.ceremony, params.input.clone());
-    locks::check(header)?;
-    let _slot = slots::acquire(client, header).await?;
-    // A cheat found while this call waited for its slot.
-    locks::check(header)?;
+    let _admitted = sign::admit(client, header).await?;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
-    let ended = ceremonies::exchange(client, opening, Table::new([(header.party, run)]))
-        .await
-        .map_err(|stop| misbehaviour::found(client, header, ceremony, stop.error))?;
+    let ended = ceremonies::exchange(
+        client,
+        opening,
+        Table::new(Class::Sign, [(header.party, run)]),
+    )
+    .await
+    .map_err(|stop| misbehaviour::found(client, header, ceremony, stop.error))?;
     let signature = ended
         .outputs
         .into_iter()

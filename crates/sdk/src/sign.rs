@@ -6,11 +6,13 @@ use halfkey_chain::WirePayload;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyOpen, ErrorCode, SignMessageRequest};
 use halfkey_core::{CeremonyId, KeyType, PartyIndex, Signature, SigningInput};
-use halfkey_mpc::{KeyShare, Sign, SignParams};
+use halfkey_mpc::{KeyShare, ShareHeader, Sign, SignParams};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ceremony::{self, Opening, OpeningBody, Stopped, Table};
+use crate::ceremony::{self, Class, Opening, OpeningBody, Stopped, Table};
 use crate::client::Credential;
+use crate::to_the_end::to_the_end;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 
@@ -34,20 +36,43 @@ const fn last_request(key_type: KeyType) -> u32 {
     if key_type.uses_ot() { 2 } else { 1 }
 }
 
-/// Signs `payload` with one customer share and the provider.
-#[tracing::instrument(level = "debug", skip_all, fields(
-    wallet = %share.header().wallet, operation = payload.request.operation.as_str(),
-))]
+/// A place among the ceremonies of a wallet; free again when dropped.
+pub(crate) struct Admitted {
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Waits until the wallet may have another ceremony, and refuses a locked generation.
+pub(crate) async fn admit(client: &WalletClient, header: &ShareHeader) -> Result<Admitted> {
+    locks::check(header)?;
+    let slot = slots::acquire(client, header).await?;
+    // A cheat found while this call waited for its slot.
+    locks::check(header)?;
+    Ok(Admitted { _slot: slot })
+}
+
+/// Signs `payload` with one customer share and the provider. Goes to its end even when the caller
+/// leaves: a cheat that was found always locks the generation in this process.
 pub(crate) async fn sign(
     client: &WalletClient,
     share: &Arc<KeyShare>,
     payload: &WirePayload,
 ) -> Result<Signature> {
+    let admitted = admit(client, share.header()).await?;
+    let (client, share, payload) = (client.clone(), Arc::clone(share), payload.clone());
+    to_the_end(async move { run(&client, &share, &payload, admitted).await }).await
+}
+
+/// The ceremony of an admitted signature, and its verification. To be run to its end.
+#[tracing::instrument(level = "debug", skip_all, fields(
+    wallet = %share.header().wallet, operation = payload.request.operation.as_str(),
+))]
+pub(crate) async fn run(
+    client: &WalletClient,
+    share: &Arc<KeyShare>,
+    payload: &WirePayload,
+    admitted: Admitted,
+) -> Result<Signature> {
     let header = share.header();
-    locks::check(header)?;
-    let _slot = slots::acquire(client, header).await?;
-    // A cheat found while this call waited for its slot.
-    locks::check(header)?;
     let params = SignParams {
         ceremony: CeremonyId::generate(&mut os_rng()),
         operation: payload.request.operation,
@@ -73,10 +98,15 @@ pub(crate) async fn sign(
     };
     let ceremony = params.ceremony;
     let run = Sign::initiator(Arc::clone(share), params, os_rng())?;
-    let table = Table::new([(header.party, run)]);
+    let table = Table::new(Class::Sign, [(header.party, run)]);
     let ended = ceremony::exchange(client, opening, table)
         .await
         .map_err(|stop| failure(client, share, payload, ceremony, stop))?;
+    if let Some(told) = ended.last.signed.and_then(|signed| signed.custody_origin)
+        && !told.admits(header.custody_origin)
+    {
+        tracing::warn!(%told, ours = %header.custody_origin, "the provider tells another custody");
+    }
     let signature = ended
         .outputs
         .into_iter()
@@ -84,6 +114,7 @@ pub(crate) async fn sign(
     let signature = signature.ok_or(Error::Bug("a signature ceremony without a signature"))?;
     verify::against_key(share, &payload.request.input, &signature)
         .map_err(|error| failure(client, share, payload, ceremony, late(error)))?;
+    drop(admitted);
     Ok(signature)
 }
 

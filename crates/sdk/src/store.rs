@@ -46,13 +46,15 @@ pub use view::{StoredWallet, WalletView};
 /// provider's signed word; a stored share is never thrown away.
 ///
 /// Signing opens exactly one customer share, after the lock and the high-water record were checked
-/// (custody rules 2, 11 and 13).
+/// (custody rules 2, 11 and 13). Clones share everything. A ceremony runs to its end, with whatever
+/// lock follows from it, even when the caller drops the future.
+#[derive(Clone)]
 pub struct WalletStore {
     client: Arc<WalletClient>,
     vault: Vault,
-    cache: ReadThrough<Error>,
+    cache: Arc<ReadThrough<Error>>,
     options: StoreOptions,
-    pinned: OnceCell<()>,
+    pinned: Arc<OnceCell<()>>,
 }
 
 impl fmt::Debug for WalletStore {
@@ -75,9 +77,9 @@ impl WalletStore {
         Self {
             client,
             vault,
-            cache: ReadThrough::new(properties, options.cache_deadline),
+            cache: Arc::new(ReadThrough::new(properties, options.cache_deadline)),
             options,
-            pinned: OnceCell::new(),
+            pinned: Arc::default(),
         }
     }
 

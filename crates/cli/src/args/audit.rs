@@ -27,7 +27,7 @@ pub(crate) enum Audit {
     },
     /// Sign where every chain of the customer's log stands. Keep the output where nobody who can
     /// write the log can reach it.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   halfkey audit checkpoint > /mnt/worm/checkpoint-$(date +%F).json")]
     Checkpoint,
     /// Print the customer's log for other systems.

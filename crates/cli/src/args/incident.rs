@@ -25,6 +25,9 @@ pub(crate) enum Incident {
         disable_old: bool,
     },
     /// Check the signature of a report.
+    #[command(after_help = "Examples:
+  halfkey incident verify report.json
+  halfkey incident verify report.json --key 4f2c…")]
     Verify {
         /// The report.
         file: PathBuf,

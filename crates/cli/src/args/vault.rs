@@ -8,6 +8,9 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vault {
     /// Show the tiers, the KEK's versions and how many records stand under each.
+    #[command(after_help = "Examples:
+  halfkey vault status
+  halfkey vault status --json")]
     Status,
     /// Make a new KEK version; new records use it at once.
     #[command(after_help = "Examples:
@@ -24,7 +27,7 @@ pub(crate) enum Vault {
   halfkey vault rewrap --parallel 16 --per-second 200 --json")]
     Rewrap(Rewrap),
     /// Count the records under KEK versions older than this; exit code 7 when there are any.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   halfkey vault due --older-than 90d")]
     Due {
         /// Such as 90d, 12h or 30m.
@@ -33,12 +36,16 @@ pub(crate) enum Vault {
     },
     /// Take an old KEK version out of use, once no record stands under it. It is never destroyed:
     /// backups may still hold records under it.
+    #[command(after_help = "Examples:
+  halfkey vault status && halfkey vault disable 3")]
     Disable {
         /// The version, as `vault status` shows it.
         #[arg(value_name = "VERSION")]
         kek_version: String,
     },
     /// Bring a disabled KEK version back.
+    #[command(after_help = "Examples:
+  halfkey vault enable 3")]
     Enable {
         /// The version.
         #[arg(value_name = "VERSION")]

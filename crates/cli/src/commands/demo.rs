@@ -9,11 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use halfkey::Timeouts;
 use halfkey_core::{ChainName, SecretString, SystemClock};
 use halfkey_server::{Config, Limits, RunningServer, Server, Tls};
 
 use self::report::Report;
 use crate::args::Demo;
+use crate::commands::wallet::Login;
 use crate::commands::{init, wallet};
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::Failure;
@@ -91,6 +93,16 @@ fn at_server(config: &CustomerConfig, server: &RunningServer) -> CustomerConfig 
     }
 }
 
+async fn open(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    config: &CustomerConfig,
+    token: &SecretString,
+) -> Result<wallet::Opened, Failure> {
+    let timeout = Timeouts::default().total;
+    wallet::open_with(data, passphrase, config, token, Login::Now, timeout).await
+}
+
 /// One wallet per chain: those of an earlier run if there are any.
 async fn create_or_find(
     data: &DataDir,
@@ -101,11 +113,12 @@ async fn create_or_find(
     report: &mut Report,
 ) -> Result<[String; 2], Failure> {
     let token = read_token(&data.token_file())?;
-    let opened = wallet::open_with(data, passphrase, &at_server(config, server), &token).await?;
+    let config = at_server(config, server);
+    let opened = open(data, passphrase, &config, &token).await?;
     let mut addresses = [String::new(), String::new()];
     for (slot, chain) in addresses.iter_mut().zip([ChainName::Evm, ChainName::Svm]) {
         let started = Instant::now();
-        let found = tiers::find(&opened, chain, options.scheme).await?;
+        let found = tiers::find(&opened, chain, options).await?;
         let (properties, verb) = match found {
             Some(properties) => (properties, "reuse"),
             None => (create(&opened, chain, options).await?, "create"),
@@ -150,7 +163,8 @@ async fn sign_all(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let token = read_token(&data.token_file())?;
-    let opened = wallet::open_with(data, passphrase, &at_server(config, server), &token).await?;
+    let config = at_server(config, server);
+    let opened = open(data, passphrase, &config, &token).await?;
     report.step(
         "reload",
         "shares opened from the vault, properties from the cache",
@@ -161,19 +175,22 @@ async fn sign_all(
     let signed = opened
         .store
         .sign_evm_transaction_to_hex(evm, transactions::eip_1559(evm)?)
-        .await?;
+        .await;
+    let signed = opened.done(signed).await?;
     let seen = verify::evm_transaction(&signed, evm)?;
     report.signature("EIP-1559 transaction", &signed, &seen, started);
 
     let started = Instant::now();
     let text = "hello from halfkey";
-    let signature = opened.store.sign_evm_message(evm, text).await?;
+    let signature = opened.store.sign_evm_message(evm, text).await;
+    let signature = opened.done(signature).await?;
     let seen = verify::evm_message(&signature, text, evm)?;
     report.signature("EIP-191 message", &signature, &seen, started);
 
     let started = Instant::now();
     let message = transactions::solana_transfer(svm)?;
-    let signature = opened.store.sign_svm_transaction(svm, &message).await?;
+    let signature = opened.store.sign_svm_transaction(svm, &message).await;
+    let signature = opened.done(signature).await?;
     let seen = verify::solana(&signature, &message, svm)?;
     report.signature("Solana transaction", &signature, &seen, started);
     opened.close().await;

@@ -3,6 +3,7 @@
 mod create;
 mod open;
 mod overview;
+mod resume;
 mod sign;
 
 use halfkey_core::SecretString;
@@ -13,7 +14,7 @@ use crate::exit_code::Failure;
 use crate::output::Output;
 
 pub(crate) use create::{Wanted, create_one};
-pub(crate) use open::{Opened, open_with};
+pub(crate) use open::{Login, Opened, open_with};
 
 pub(crate) async fn run(
     data: &DataDir,
@@ -29,7 +30,7 @@ pub(crate) async fn run(
             idempotency_key,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider).await?;
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
             let wanted = Wanted {
                 chain,
                 scheme,
@@ -39,26 +40,23 @@ pub(crate) async fn run(
             create::run(&store, wanted, output).await
         }
         Wallet::List { provider } => {
-            overview::list(&open::open(data, passphrase, &provider).await?, output).await
+            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            overview::list(&store, output).await
         }
         Wallet::Show { address, provider } => {
-            overview::show(
-                &open::open(data, passphrase, &provider).await?,
-                &address,
-                output,
-            )
-            .await
+            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            overview::show(&store, &address, output).await
         }
         Wallet::Resume { address, provider } => {
-            let store = open::open(data, passphrase, &provider).await?;
-            overview::resume(&store, address.as_deref(), output).await
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            resume::run(&store, address.as_deref(), output).await
         }
         Wallet::SignMessage {
             address,
             message,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider).await?;
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
             sign::message(&store, &address, &message, output).await
         }
         Wallet::SignTypedData {
@@ -66,7 +64,7 @@ pub(crate) async fn run(
             file,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider).await?;
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
             sign::typed_data(&store, &address, &file, output).await
         }
         Wallet::SignTransaction {
@@ -75,7 +73,7 @@ pub(crate) async fn run(
             file,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider).await?;
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
             sign::transaction(
                 &store,
                 &address,

@@ -41,7 +41,7 @@ fn wrong_token_is_refused_and_names_no_part_of_it() {
     let token = home.path().join("customer/token");
     std::fs::write(&token, format!("hk_{}", "a".repeat(70))).unwrap();
     let output = home
-        .against(&provider, &["wallet", "list"])
+        .against(&provider, &["wallet", "create", "--chain", "SVM"])
         .output()
         .unwrap();
     must_fail(&home, &output, AUTHENTICATION);
@@ -55,10 +55,54 @@ fn revoked_token_is_refused() {
     let id = list[0]["id"].as_str().unwrap().to_owned();
     home.json(&provider, &["token", "revoke", &id]);
     let output = home
-        .against(&provider, &["wallet", "list"])
+        .against(&provider, &["wallet", "create", "--chain", "SVM"])
         .output()
         .unwrap();
     must_fail(&home, &output, AUTHENTICATION);
+}
+
+#[test]
+fn expired_token_is_refused_by_name() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let made = home.json(&provider, &["token", "create", "--expires-days", "0"]);
+    let token = made["token"].as_str().unwrap();
+    std::fs::write(home.path().join("customer/token"), token).unwrap();
+    let output = home
+        .against(&provider, &["wallet", "create", "--chain", "SVM"])
+        .output()
+        .unwrap();
+    let error = must_fail(&home, &output, AUTHENTICATION);
+    assert_eq!(error["code"], "token_expired");
+}
+
+/// It takes connections and says nothing; the deadline is the configured one.
+#[test]
+fn silent_provider_is_told_from_one_that_is_down_and_nothing_is_lost() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = create(&home, &provider, "SVM");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let held = std::thread::spawn(move || silent.accept().map(|(stream, _)| (silent, stream)));
+    for args in [
+        &["--json", "wallet", "sign-message", &address, "hi"][..],
+        &["--json", "wallet", "create", "--chain", "SVM"],
+    ] {
+        let mut command = home.command(args);
+        command
+            .env("HALFKEY_API_URL", &url)
+            .env("HALFKEY_TIMEOUT", "300ms");
+        let error = must_fail(&home, &command.output().unwrap(), UNAVAILABLE);
+        assert_eq!(error["code"], "provider_silent");
+    }
+    drop(held.join().unwrap().unwrap());
+    home.json(&provider, &["wallet", "sign-message", &address, "hi"]);
+
+    for wrong in ["0s", "5", "s", "-1s", "1h"] {
+        let output = home.run(&["wallet", "list", "--timeout", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
 }
 
 #[test]
@@ -124,6 +168,35 @@ fn provider_down_is_unavailable_and_the_wallet_still_signs_afterwards() {
     must_fail(&home, &output, UNAVAILABLE);
     let provider = home.serve();
     home.json(&provider, &["wallet", "sign-message", &address, "hi"]);
+}
+
+#[test]
+fn what_is_stored_here_is_listed_and_shown_without_a_provider() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = create(&home, &provider, "SVM");
+    let shown = home.json(&provider, &["wallet", "show", &address]);
+    assert_eq!(shown["provider"]["state"], "active");
+    let url = provider.url.clone();
+    provider.kill();
+    let run = |args: &[&str]| {
+        let mut command = home.command(args);
+        command.env("HALFKEY_API_URL", &url).output().unwrap()
+    };
+    let listed = run(&["--json", "wallet", "list"]);
+    must_succeed(&listed);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["wallets"][0]["account_address"], address);
+    assert_eq!(listed["provider"], "not_asked");
+    let shown = run(&["--json", "wallet", "show", &address]);
+    must_succeed(&shown);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["state"], "active");
+    assert!(shown["provider"].is_null());
+    assert!(shown["provider_unknown"].is_string(), "{shown}");
+    let shown = run(&["wallet", "show", &address]);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(text.contains("provider    unknown: network"), "{text}");
 }
 
 #[test]
@@ -222,7 +295,7 @@ fn solana_message_that_is_really_a_transaction_is_refused() {
         .stdin(std::fs::File::open(&file).unwrap())
         .output()
         .unwrap();
-    must_fail(&home, &output, INPUT);
+    must_fail(&home, &output, CUSTODY);
 }
 
 #[test]
@@ -294,7 +367,7 @@ fn dev_tls_works_with_its_ca_and_not_without() {
     let mut with = home.against(&provider, &["wallet", "create", "--chain", "SVM"]);
     must_succeed(&with.env("HALFKEY_CA_FILE", &ca).output().unwrap());
     let output = home
-        .against(&provider, &["wallet", "list"])
+        .against(&provider, &["wallet", "create", "--chain", "SVM"])
         .output()
         .unwrap();
     must_fail(&home, &output, UNAVAILABLE);

@@ -40,3 +40,26 @@ fn demo_runs_with_networking_cut_and_a_second_run_reuses_its_wallets() {
     assert_eq!(addresses(&first), addresses(&second));
     assert_eq!(second["signatures"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn demo_of_another_variant_makes_a_solana_wallet_of_that_variant() {
+    let home = Home::initialised();
+    let demo = |variant: &str| -> Value {
+        let output = home.run(&["--json", "demo", "--variant", variant]);
+        must_succeed(&output);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(demo("ed25519Exportable")["created"], 2);
+    let standard = demo("ed25519Standard");
+    assert_eq!(standard["created"], 1, "the EVM wallet has no variant");
+    assert_eq!(demo("ed25519Exportable")["created"], 0);
+    let listed = home.run(&["--json", "wallet", "list"]);
+    must_succeed(&listed);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let wallets = listed["wallets"].as_array().unwrap();
+    let address = &standard["wallets"][1]["address"];
+    let found = wallets
+        .iter()
+        .find(|one| one["account_address"] == *address);
+    assert_eq!(found.unwrap()["custody_origin"], serde_json::json!(["dkg"]));
+}

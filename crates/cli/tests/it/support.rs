@@ -247,7 +247,10 @@ pub(crate) fn flip_a_bit_of_the_shares(customer: &Path, address: &str) {
     });
 }
 
-fn with_database<T>(file: &Path, work: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+pub(crate) fn with_database<T>(
+    file: &Path,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> T,
+) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

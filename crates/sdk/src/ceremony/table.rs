@@ -6,6 +6,7 @@ use halfkey_core::PartyIndex;
 use halfkey_core::wire::CeremonyMessage;
 use halfkey_mpc::{Action, Ceremony};
 
+use super::pool::{self, Class};
 use crate::Result;
 use crate::error::Error;
 
@@ -20,6 +21,7 @@ struct Seat<C: Ceremony> {
 /// A message between two of them is delivered in memory and never handed out (custody rule 1: the
 /// provider's own evaluation of a polynomial plus a relayed one would give it the whole key).
 pub(crate) struct Table<C: Ceremony> {
+    class: Class,
     seats: Vec<Seat<C>>,
 }
 
@@ -28,28 +30,30 @@ where
     C: Ceremony + 'static,
     C::Output: Send + 'static,
 {
-    pub(crate) fn new(parties: impl IntoIterator<Item = (PartyIndex, C)>) -> Self {
+    pub(crate) fn new(class: Class, parties: impl IntoIterator<Item = (PartyIndex, C)>) -> Self {
         let seat = |(party, ceremony)| Seat {
             party,
             ceremony,
             output: None,
         };
         Self {
+            class,
             seats: parties.into_iter().map(seat).collect(),
         }
     }
 
     /// Takes the provider's messages, lets the local parties talk until all of them wait or are
-    /// done, and returns what has to be sent to the provider. Runs off the async threads: an ECDSA
-    /// step takes milliseconds, a keygen step hundreds of them.
+    /// done, and returns what has to be sent to the provider. Runs off the async threads, in turn
+    /// with the other steps of its class.
     pub(crate) async fn step(
         mut self,
         incoming: Vec<CeremonyMessage>,
     ) -> Result<(Self, Vec<CeremonyMessage>)> {
-        let work = move || self.talk(incoming).map(|outgoing| (self, outgoing));
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Error::Bug("a ceremony step did not return"))?
+        let class = self.class;
+        pool::run(class, move || {
+            self.talk(incoming).map(|outgoing| (self, outgoing))
+        })
+        .await
     }
 
     fn talk(&mut self, incoming: Vec<CeremonyMessage>) -> Result<Vec<CeremonyMessage>> {
@@ -175,7 +179,10 @@ mod tests {
                 },
             )
         };
-        let table = Table::new([PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2].map(talker));
+        let table = Table::new(
+            Class::Sign,
+            [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2].map(talker),
+        );
         let (table, outgoing) = table.step(Vec::new()).await.unwrap();
         assert_eq!(outgoing.len(), 2);
         assert!(
@@ -199,15 +206,18 @@ mod tests {
     async fn table_rejects_messages_in_a_customers_name_from_outside() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let party = PartyIndex::CUSTOMER_1;
-        let table = Table::new([(
-            party,
-            Talker {
+        let table = Table::new(
+            Class::Sign,
+            [(
                 party,
-                spoken: true,
-                heard,
-                missing: 1,
-            },
-        )]);
+                Talker {
+                    party,
+                    spoken: true,
+                    heard,
+                    missing: 1,
+                },
+            )],
+        );
         let forged = CeremonyMessage {
             from: PartyIndex::CUSTOMER_2,
             to: party,

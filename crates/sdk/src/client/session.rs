@@ -26,7 +26,12 @@ pub(super) struct Session {
 
 struct Tokens {
     api_token: SecretString,
-    session_token: SecretString,
+    /// None before the first call of a client that authenticates lazily.
+    current: Option<SessionToken>,
+}
+
+struct SessionToken {
+    token: SecretString,
     renew_at: Option<UnixMillis>,
 }
 
@@ -39,9 +44,14 @@ impl Session {
 impl WalletClient {
     pub(super) async fn start_session(&self, api_token: SecretString) -> Result<()> {
         let mut tokens = self.inner.session.tokens.lock().await;
-        *tokens = Some(self.exchange(api_token).await?);
-        self.inner.session.open.store(true, Ordering::Release);
+        let current = Some(self.exchange(&api_token).await?);
+        *tokens = Some(Tokens { api_token, current });
         Ok(())
+    }
+
+    pub(super) async fn keep_api_token(&self, api_token: SecretString) {
+        let current = None;
+        *self.inner.session.tokens.lock().await = Some(Tokens { api_token, current });
     }
 
     /// A session token that is not about to expire and is not `refused`.
@@ -51,11 +61,15 @@ impl WalletClient {
     ) -> Result<SecretString> {
         let mut slot = self.inner.session.tokens.lock().await;
         let tokens = slot.as_mut().ok_or(Error::NotAuthenticated)?;
-        let due = tokens.renew_at.is_some_and(|at| self.clock().now() >= at);
-        if due || refused == Some(&tokens.session_token) {
-            *tokens = self.exchange(tokens.api_token.clone()).await?;
+        let is_due = |at| self.clock().now() >= at;
+        let usable = |current: &&SessionToken| {
+            !current.renew_at.is_some_and(is_due) && refused != Some(&current.token)
+        };
+        if let Some(current) = tokens.current.as_ref().filter(usable) {
+            return Ok(current.token.clone());
         }
-        Ok(tokens.session_token.clone())
+        let renewed = self.exchange(&tokens.api_token).await?;
+        Ok(tokens.current.insert(renewed).token.clone())
     }
 
     /// The API token the session was made with.
@@ -65,25 +79,22 @@ impl WalletClient {
         Ok(tokens.api_token.clone())
     }
 
-    async fn exchange(&self, api_token: SecretString) -> Result<Tokens> {
+    async fn exchange(&self, api_token: &SecretString) -> Result<SessionToken> {
         let path = self.environment_route("waas/authenticate");
         let key = RequestId::generate(&mut os_rng()).to_string();
         let call = Call {
             method: Method::POST,
             path: &path,
-            bearer: Some(&api_token),
+            bearer: Some(api_token),
             idempotency_key: Some(&key),
             body: None,
             retry: Retry::Idempotent,
         };
         let reply: AuthenticateReply = self.transport().send(&call).await?.decode()?;
-        let session_token = SecretString::from(reply.encoded_jwts.minified_jwt);
-        let renew_at = renewal_time(session_token.expose(), self.clock().now());
-        Ok(Tokens {
-            api_token,
-            session_token,
-            renew_at,
-        })
+        let token = SecretString::from(reply.encoded_jwts.minified_jwt);
+        let renew_at = renewal_time(token.expose(), self.clock().now());
+        self.inner.session.open.store(true, Ordering::Release);
+        Ok(SessionToken { token, renew_at })
     }
 }
 

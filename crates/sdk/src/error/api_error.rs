@@ -23,3 +23,19 @@ pub struct ApiError {
     /// More for programs, depending on the code.
     pub payload: Option<serde_json::Value>,
 }
+
+impl ApiError {
+    /// What a provider that answers with `code` and nothing else says: for tests of code that
+    /// handles errors.
+    pub fn of(code: ErrorCode, fault: Fault) -> Self {
+        Self {
+            code,
+            status: code.status(),
+            fault,
+            message: code.as_str().to_owned(),
+            request_id: String::new(),
+            retry_after: None,
+            payload: None,
+        }
+    }
+}

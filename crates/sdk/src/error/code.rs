@@ -18,6 +18,7 @@ impl Error {
             Self::ShareOfAnotherWallet => "share_of_another_wallet",
             Self::ShareOfAnotherParty => "share_of_another_party",
             Self::ShareOfAnotherGeneration { .. } => "share_of_another_generation",
+            Self::TooManySignatures => "too_many_signatures",
             Self::WalletNotFound => "not_found",
             Self::WalletLocked { .. } => "wallet_locked",
             Self::PeerMisbehaved { .. } => "provider_misbehaved",

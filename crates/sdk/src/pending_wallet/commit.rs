@@ -1,5 +1,5 @@
+use halfkey_core::WalletProperties;
 use halfkey_core::wire::{AttemptState, CommitReply, CommitRequest, ErrorCode, WalletState};
-use halfkey_core::{ChainName, WalletProperties};
 use halfkey_mpc::ShareHeader;
 
 use crate::transport::Retry;
@@ -24,7 +24,7 @@ pub(crate) async fn commit(
         .await;
     crash_point("create.after_commit");
     match sent {
-        Ok(reply) => check(&reply, header.chain, properties),
+        Ok(reply) => check(&reply, header, properties),
         Err(error) if is_open(&error) => match client.attempt(header.attempt).await {
             Ok(reply) if is_committed(reply.state) => Ok(()),
             Ok(reply) if reply.state == AttemptState::Aborted => {
@@ -48,7 +48,8 @@ pub(crate) const fn is_committed(state: AttemptState) -> bool {
     matches!(state, AttemptState::Committed | AttemptState::Finalised)
 }
 
-fn check(reply: &CommitReply, chain: ChainName, properties: &WalletProperties) -> Result<()> {
+fn check(reply: &CommitReply, header: &ShareHeader, properties: &WalletProperties) -> Result<()> {
+    let chain = header.chain;
     let theirs = halfkey_chain::canonical_address(chain, &reply.account_address)?;
     let ours = halfkey_chain::canonical_address(chain, &properties.account_address)?;
     if theirs != ours {
@@ -56,6 +57,14 @@ fn check(reply: &CommitReply, chain: ChainName, properties: &WalletProperties) -
     }
     if reply.state == WalletState::Pending || reply.state == WalletState::Aborted {
         return Err(Error::Protocol("the provider committed without activating"));
+    }
+    if reply
+        .custody_origin
+        .is_some_and(|origin| origin != header.custody_origin)
+    {
+        return Err(Error::Protocol(
+            "the provider tells another custody origin than the share",
+        ));
     }
     Ok(())
 }

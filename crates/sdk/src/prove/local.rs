@@ -8,8 +8,9 @@ use halfkey_mpc::KeyShare;
 use halfkey_mpc::sign::local_pair;
 
 use super::input;
+use crate::ceremony::{Class, pool};
 use crate::sign::verify;
-use crate::{Error, Result, WalletClient};
+use crate::{Result, WalletClient};
 
 /// The customer's two parties sign with each other. Both are here, so nothing is sent.
 pub(super) async fn prove(
@@ -32,7 +33,5 @@ pub(super) async fn prove(
         )?;
         verify::against_key(&first, &input, &signature)
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Bug("a local proof did not return"))?
+    pool::run(Class::Sign, work).await
 }

@@ -21,13 +21,19 @@ pub(crate) fn lock(token: &LockToken) {
         .insert(key);
 }
 
-pub(crate) fn check(header: &ShareHeader) -> Result<()> {
-    let key = (header.environment.clone(), header.wallet, header.generation);
-    if LOCKED
+pub(crate) fn is_locked(
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    generation: Generation,
+) -> bool {
+    LOCKED
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .contains(&key)
-    {
+        .contains(&(environment.clone(), wallet, generation))
+}
+
+pub(crate) fn check(header: &ShareHeader) -> Result<()> {
+    if is_locked(&header.environment, header.wallet, header.generation) {
         return Err(Error::WalletLocked {
             generation: header.generation,
         });

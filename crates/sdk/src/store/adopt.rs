@@ -11,12 +11,16 @@ use crate::{Error, LockToken, PendingWallet, Result};
 impl WalletStore {
     /// Stores shares that [`Error::NotActivated`] carried, where they are missing or damaged, and
     /// goes on from there: proof, commit, cache. Safe to repeat. The shares must be all of the
-    /// customer's of one attempt.
+    /// customer's of one attempt. When it succeeds every record was opened by a real unwrap, past
+    /// every cache, and the caller may let go of its copy.
     ///
     /// # Errors
-    /// As [`Self::create`]; [`Error::VaultState`] when the store holds another wallet under that
-    /// address.
+    /// As [`Self::create`]; [`Error::CannotOpen`] in a process without the right to open;
+    /// [`Error::VaultState`] when the store holds another wallet under that address.
     pub async fn adopt(&self, shares: &[ServerKeyShare]) -> Result<WalletProperties> {
+        if !self.vault.can_open() {
+            return Err(Error::CannotOpen);
+        }
         self.pin().await?;
         let pending = PendingWallet::from_shares(&self.client, shares)?;
         match self.restore(&pending).await {
@@ -99,7 +103,13 @@ impl WalletStore {
         self.vault
             .store(name, ctx, &plaintext, expect, &access)
             .await?;
-        Ok(())
+        // The caller may let go of its copy after this: only a real unwrap says that it may.
+        let stored = self.vault.load(name, ctx, &access).await?;
+        if stored.value == plaintext {
+            Ok(())
+        } else {
+            Err(VaultError::ReadBack(name.to_string()).into())
+        }
     }
 
     /// Writes a lock that [`Error::LockNotStored`] carried into the vault tier, and applies it to

@@ -14,6 +14,7 @@ use super::create::left_pending;
 use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
 use super::{WalletStore, chain_of};
 use crate::change::{self, ChangeSpec};
+use crate::to_the_end::to_the_end;
 use crate::{Error, Result};
 
 /// What became of a change.
@@ -84,8 +85,15 @@ impl WalletStore {
         self.change(address, wanted).await
     }
 
-    #[tracing::instrument(level = "debug", skip_all, fields(address, operation = wanted.operation.as_str()))]
+    /// Goes to its end whether or not the caller waits: a change that stops halfway only leaves more
+    /// to settle.
     async fn change(&self, address: &str, wanted: Wanted) -> Result<Changed> {
+        let (store, address) = (self.clone(), address.to_owned());
+        to_the_end(async move { store.change_now(&address, wanted).await }).await
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(address, operation = wanted.operation.as_str()))]
+    async fn change_now(&self, address: &str, wanted: Wanted) -> Result<Changed> {
         if !self.vault.can_open() {
             return Err(Error::CannotOpen);
         }
@@ -115,7 +123,10 @@ impl WalletStore {
             is_locked: is_locked || theirs.state != halfkey_core::wire::WalletState::Active,
         };
         crash_point("change.before_ceremony");
-        let made = change::run(&self.client, &shares, &spec).await?;
+        let made = match change::run(&self.client, &shares, &spec).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.keep_lock(&row, error).await),
+        };
         crash_point("change.after_ceremony");
         let staged = self.stage_change(&row, &made, wanted.compromised).await?;
         let attempt = staged.1;
@@ -139,7 +150,7 @@ impl WalletStore {
     }
 
     /// The wallet's row, after whatever an earlier change left pending was settled.
-    async fn settled_row(&self, address: &str) -> Result<Versioned<StateRow>> {
+    pub(super) async fn settled_row(&self, address: &str) -> Result<Versioned<StateRow>> {
         let chain = chain_of(address);
         let row = self.row(chain, address).await?;
         let pending = row.value.in_state(GenerationState::Pending);

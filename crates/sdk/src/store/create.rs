@@ -132,6 +132,8 @@ impl WalletStore {
         };
         match self.earlier(key, chain, scheme).await {
             Ok(Earlier::Done(properties)) => Ok(*properties),
+            // A lock that is stored nowhere outweighs what the provider said.
+            Err(found) if found.unstored_lock().is_some() => Err(found),
             Ok(Earlier::None | Earlier::Ended(_)) | Err(_) => Err(error),
         }
     }

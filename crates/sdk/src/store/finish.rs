@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ProofState;
+use halfkey_mpc::KeyShare;
 use halfkey_vault::{Purpose, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationState, StateRow};
+use crate::to_the_end::to_the_end;
 use crate::{Error, Result, pending_wallet, prove};
 
 impl WalletStore {
@@ -24,14 +28,24 @@ impl WalletStore {
         }
         let shares = self.open_all(state, generation, Purpose::Proof).await?;
         crash_point("create.after_reopen");
+        self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;
-        let operation = prove::commit_operation(first.header());
-        if let Err(error) = prove::prove(&self.client, &shares, operation).await {
-            return Err(self.keep_lock(row, error).await);
-        }
         let properties = state.properties();
         pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
         self.activate(row, generation.attempt, ProofState::Proven)
             .await
+    }
+
+    async fn prove(&self, row: &Versioned<StateRow>, shares: Vec<Arc<KeyShare>>) -> Result<()> {
+        let (store, row) = (self.clone(), row.clone());
+        to_the_end(async move {
+            let first = shares.first().ok_or(Error::NoShare)?;
+            let operation = prove::commit_operation(first.header());
+            match prove::prove(&store.client, &shares, operation).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(store.keep_lock(&row, error).await),
+            }
+        })
+        .await
     }
 }

@@ -6,6 +6,7 @@ use halfkey_vault::{Expect, Purpose, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationRow, GenerationState, StateRow};
+use crate::sign::locks;
 use crate::{Error, LockToken, Result};
 
 impl WalletStore {
@@ -45,12 +46,16 @@ impl WalletStore {
         same_mark(row, generation, mark)
     }
 
-    /// Whether anything stands under the name of the generation's lock.
+    /// Whether anything stands under the name of the generation's lock, or this process was given a
+    /// lock that the vault tier has not taken yet.
     pub(super) async fn is_locked(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
     ) -> Result<bool> {
+        if locks::is_locked(&row.environment, row.wallet, generation.generation) {
+            return Ok(true);
+        }
         let guard = self.guard(row, generation)?;
         Ok(guard.is_locked(&self.vault, generation.generation).await?)
     }

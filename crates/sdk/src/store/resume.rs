@@ -2,8 +2,8 @@
 
 use halfkey_core::wire::ProofState;
 use halfkey_core::{
-    AttemptId, ChainName, Generation, ThresholdSignatureScheme, UnixMillis, WalletId,
-    WalletProperties,
+    AttemptId, ChainName, CustodyOrigin, Generation, ThresholdSignatureScheme, UnixMillis,
+    WalletId, WalletProperties,
 };
 use halfkey_vault::Versioned;
 
@@ -24,6 +24,8 @@ pub struct PendingEntry {
     pub chain: ChainName,
     /// Parties and signers.
     pub scheme: ThresholdSignatureScheme,
+    /// What the key's history allows anyone to claim.
+    pub custody_origin: CustodyOrigin,
     /// The generation that is pending.
     pub generation: Generation,
     /// Whether this side has proven its shares.
@@ -165,6 +167,7 @@ fn entry(row: &StateRow) -> Option<PendingEntry> {
         wallet: row.wallet,
         chain: row.chain,
         scheme: row.scheme,
+        custody_origin: row.custody_origin,
         generation: generation.generation,
         proof: generation.proof,
         since: generation.since,

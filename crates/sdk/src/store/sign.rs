@@ -7,11 +7,13 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::Signature as EvmSignature;
 use halfkey_chain::WirePayload;
-use halfkey_core::{ChainName, Signature};
+use halfkey_core::{AttemptId, ChainName, Signature};
+use halfkey_vault::Error as VaultError;
 
 use super::{WalletStore, chain_of};
 use crate::evm::hex_signature;
 use crate::sign::{self, verify};
+use crate::to_the_end::to_the_end;
 use crate::{Error, Result, evm, svm};
 
 impl WalletStore {
@@ -139,10 +141,59 @@ impl WalletStore {
         address: &str,
         payload: &WirePayload,
     ) -> Result<Signature> {
-        let (row, share) = self.open_for_signing(chain, address).await?;
-        match sign::sign(&self.client, &share, payload).await {
-            Ok(signature) => Ok(signature),
-            Err(error) => Err(self.keep_account(&row, share.header(), error).await),
+        let mut used = None;
+        // A change of the wallet's shares may be committed between any two steps of this: then the
+        // row says so, and the new shares sign. A wallet that changes all the time has to stop.
+        for _ in 0..8 {
+            let tried = self.sign_once(chain, address, payload, &mut used).await;
+            match tried {
+                Err(error) if may_have_changed(&error) => {
+                    let now = self.settled_row(address).await?;
+                    let now = now.value.active().map(|one| one.attempt);
+                    if now.is_none() || now == used {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
         }
+        Err(Error::VaultState(
+            "the wallet's shares change faster than they can be used".to_owned(),
+        ))
     }
+
+    /// One try; `used` is told which generation it was made with.
+    async fn sign_once(
+        &self,
+        chain: ChainName,
+        address: &str,
+        payload: &WirePayload,
+        used: &mut Option<AttemptId>,
+    ) -> Result<Signature> {
+        *used = self.find_row(chain, address).await?.and_then(|row| {
+            let active = row.value.active();
+            active.map(|one| one.attempt)
+        });
+        let (row, share) = self.open_for_signing(chain, address).await?;
+        *used = Some(share.header().attempt);
+        let admitted = sign::admit(&self.client, share.header()).await?;
+        let (store, payload) = (self.clone(), payload.clone());
+        to_the_end(async move {
+            match sign::run(&store.client, &share, &payload, admitted).await {
+                Ok(signature) => Ok(signature),
+                Err(error) => Err(store.keep_account(&row, share.header(), error).await),
+            }
+        })
+        .await
+    }
+}
+
+/// Failures that a change committed meanwhile explains; all of them from before anything was signed.
+const fn may_have_changed(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ShareOfAnotherGeneration { .. }
+            | Error::VaultState(_)
+            | Error::Vault(VaultError::Corrupt { .. } | VaultError::NotFound(_))
+    )
 }

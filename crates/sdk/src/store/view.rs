@@ -2,7 +2,7 @@
 
 use halfkey_core::wire::{ProofState, WalletSummary};
 use halfkey_core::{
-    AttemptId, ChainName, CustodyOrigin, Generation, ThresholdSignatureScheme, UnixMillis,
+    AttemptId, ChainName, CustodyOrigin, Generation, KeyType, ThresholdSignatureScheme, UnixMillis,
     WalletId, WalletProperties,
 };
 
@@ -22,6 +22,8 @@ pub struct StoredWallet {
     pub wallet: WalletId,
     /// Parties and signers.
     pub scheme: ThresholdSignatureScheme,
+    /// How the key signs, and for Ed25519 how it was made.
+    pub key_type: KeyType,
     /// `active`, `locked`, `retired`, `burnt` or `aborted`.
     pub state: &'static str,
     /// What the key's history allows anyone to claim.
@@ -54,6 +56,8 @@ pub struct WalletView {
     pub lock_note: Option<&'static str>,
     /// What the provider says, where it answered.
     pub provider: Option<WalletSummary>,
+    /// Why it is not known what the provider says.
+    pub provider_unknown: Option<String>,
 }
 
 const LOCK_NOTE: &str = "a lock is final until refresh exists";
@@ -89,12 +93,9 @@ impl WalletStore {
                 locked_generations.push(one.generation);
             }
         }
-        let provider = match self.client.lookup(address).await {
-            Ok(summary) => Some(summary),
-            Err(error) => {
-                tracing::warn!(%error, "the provider does not describe the wallet");
-                None
-            }
+        let (provider, provider_unknown) = match self.client.lookup(address).await {
+            Ok(summary) => (Some(summary), None),
+            Err(error) => (None, Some(error.to_string())),
         };
         Ok(WalletView {
             stored,
@@ -108,6 +109,7 @@ impl WalletStore {
             lock_note: (!locked_generations.is_empty()).then_some(LOCK_NOTE),
             locked_generations,
             provider,
+            provider_unknown,
         })
     }
 
@@ -119,6 +121,7 @@ impl WalletStore {
             chain: row.chain,
             wallet: row.wallet,
             scheme: row.scheme,
+            key_type: row.key_type,
             state: if locked {
                 "locked"
             } else {

@@ -1,9 +1,16 @@
 //! Shares that an error carried are taken back into the store, and locks with them.
 
-use halfkey::{Error, LockToken};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use halfkey::{Error, LockToken, StoreOptions};
 use halfkey_core::ThresholdSignatureScheme::TwoOfTwo;
 use halfkey_core::{CeremonyId, UnixMillis, Variant};
-use halfkey_vault::{Expect, PutRecord as _, RecordName};
+use halfkey_vault::kms::memory::MemoryKek;
+use halfkey_vault::{
+    BindCtx, Dek, Error as VaultError, Expect, PutRecord as _, RecordName, RecordPurpose,
+    UnwrapKey, VaultParts, Wrapped,
+};
 
 use crate::provider::Provider;
 use crate::vaults::Storage;
@@ -94,4 +101,50 @@ async fn a_lock_that_was_kept_elsewhere_locks_again() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::WalletLocked { .. }), "{error:?}");
+}
+
+/// Opens everything but shares.
+struct Unwilling(Arc<MemoryKek>);
+
+#[async_trait]
+impl UnwrapKey for Unwilling {
+    async fn unwrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Dek, VaultError> {
+        match ctx.purpose {
+            RecordPurpose::Share => Err(VaultError::Denied("no unwrap today".to_owned())),
+            _ => self.0.unwrap(ctx, wrapped).await,
+        }
+    }
+}
+
+/// Whoever calls `adopt` lets go of its copy afterwards, so a write alone is not enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn adoption_ends_well_only_after_a_real_unwrap() {
+    let provider = Provider::start().await;
+    let client = provider.client().await;
+    let storage = Storage::new();
+    let full = storage.store_that_is_full_after(&client, 1);
+    let error = full.create_svm(TwoOfTwo, Variant::default()).await;
+    let shares = error.unwrap_err().into_shares().unwrap();
+    let store = storage.store(&client);
+    let properties = store.adopt(&shares).await.unwrap();
+    let active = format!("wallet:{}/shares/2", properties.account_address);
+    let names = store.show(&properties.account_address).await.unwrap();
+    for name in names.records.into_iter().chain([active]) {
+        let name = RecordName::new(name).unwrap();
+        let torn = storage.records.put(&name, b"HKR1 torn", Expect::Any);
+        torn.await.unwrap();
+    }
+    let parts = VaultParts {
+        unwrap: Some(Arc::new(Unwilling(Arc::clone(&storage.kek)))),
+        ..storage.parts()
+    };
+    let unwilling = storage.store_with(&client, parts, StoreOptions::default());
+    let error = unwilling.adopt(&shares).await.unwrap_err();
+    let Error::NotActivated(inner) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(inner.source.code(), "permission_denied");
+    let sealer = storage.store_that_cannot_open(&client);
+    let refused = sealer.adopt(&inner.shares).await.unwrap_err();
+    assert!(matches!(refused, Error::CannotOpen), "{refused:?}");
 }

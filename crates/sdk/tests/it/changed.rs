@@ -184,3 +184,29 @@ async fn a_token_without_the_scope_or_without_the_share_changes_nothing() {
         .unwrap_err();
     assert!(matches!(error, Error::ShareOfAnotherWallet), "{error}");
 }
+
+/// Every signature is valid and none is lost while the shares change under them. The long version is
+/// the soak run.
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_race_with_signatures() {
+    let provider = Provider::start().await;
+    let storage = Storage::new();
+    let store = storage.store(&provider.client().await);
+    let address = create(&store, ChainName::Svm, TwoOfTwo).await;
+    let signer = {
+        // A process of its own: it learns of a change only from the store and the provider.
+        let store = storage.store(&provider.client().await);
+        let address = address.clone();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                signs(&store, &address).await;
+            }
+        })
+    };
+    for number in 1..=8 {
+        let changed = store.refresh(&address, false).await.unwrap();
+        assert_eq!(changed.generation, Generation(number));
+    }
+    signer.await.unwrap();
+    signs(&store, &address).await;
+}

@@ -3,20 +3,23 @@
 use std::sync::{Arc, Mutex};
 
 use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
-use halfkey::{Error, EvmWalletClient, WalletClient};
+use async_trait::async_trait;
+use halfkey::{Error, EvmWalletClient, StoreOptions, WalletClient};
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyReply, CeremonyRound, SignMessageRequest};
 use halfkey_core::{ChainName, Generation, PartyIndex, ThresholdSignatureScheme};
 use halfkey_mpc::simulate::{Cheat, CheatingSign};
-use halfkey_mpc::{Action, Ceremony as _, SignParams, test_shares};
-use halfkey_vault::RecordName;
+use halfkey_mpc::{Action, Ceremony as _, SignParams};
+use halfkey_vault::store::memory::MemoryRecords;
+use halfkey_vault::{Error as VaultError, Expect, PutRecord, RecordName, Rev, VaultParts};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::http::{Request, read_request, respond};
-use crate::seeds::{KIND, Seeded, opts};
+use crate::seeds::{Seeded, Which, opts};
 
-struct Cheater {
-    scheme: ThresholdSignatureScheme,
+pub(crate) struct Cheater {
+    which: Which,
     cheat: Cheat,
     /// Openings of signatures so far.
     openings: usize,
@@ -24,12 +27,9 @@ struct Cheater {
 }
 
 /// Signs for a test wallet, cheating in one message of each ceremony.
-async fn cheating_provider(
-    scheme: ThresholdSignatureScheme,
-    cheat: Cheat,
-) -> (String, Arc<Mutex<Cheater>>) {
+pub(crate) async fn cheating_provider(which: Which, cheat: Cheat) -> (String, Arc<Mutex<Cheater>>) {
     let cheater = Arc::new(Mutex::new(Cheater {
-        scheme,
+        which,
         cheat,
         openings: 0,
         live: None,
@@ -105,7 +105,7 @@ impl Cheater {
         let context = request.context.as_ref();
         let (message, formatted) = (&request.message, request.is_formatted);
         let found = halfkey_chain::classify(ChainName::Evm, message, formatted, context).unwrap();
-        let share = test_shares::load(KIND, self.scheme, PartyIndex::PROVIDER).unwrap();
+        let share = self.which.load(PartyIndex::PROVIDER);
         let params = SignParams {
             ceremony: request.ceremony.ceremony_id,
             operation: found.operation,
@@ -116,19 +116,19 @@ impl Cheater {
     }
 }
 
-async fn client(url: &str) -> WalletClient {
+pub(crate) async fn client(url: &str) -> WalletClient {
     let mut client = WalletClient::new(opts(url)).unwrap();
     client.authenticate_api_token("hk_any").await.unwrap();
     client
 }
 
-/// One wallet, one test: the lock is process-wide.
 #[tokio::test(flavor = "multi_thread")]
 async fn proven_cheating_locks_the_generation_on_this_side_for_good() {
-    let (url, cheater) = cheating_provider(TwoOfTwo, Cheat::OtExtension).await;
+    let which = Which::numbered(TwoOfTwo, 1);
+    let (url, cheater) = cheating_provider(which, Cheat::OtExtension).await;
     let openings = || cheater.lock().unwrap().openings;
     let client = client(&url).await;
-    let seeded = Seeded::new(TwoOfTwo, "active").await;
+    let seeded = Seeded::of(which, "active").await;
     let (storage, address, own) = (&seeded.storage, &seeded.address, &seeded.own);
     let share = seeded.share.clone();
 
@@ -171,9 +171,10 @@ async fn proven_cheating_locks_the_generation_on_this_side_for_good() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_third_signature_that_does_not_verify_locks_the_generation() {
-    let (url, cheater) = cheating_provider(TwoOfThree, Cheat::LastValue).await;
+    let which = Which::numbered(TwoOfThree, 2);
+    let (url, cheater) = cheating_provider(which, Cheat::LastValue).await;
     let client = client(&url).await;
-    let seeded = Seeded::new(TwoOfThree, "active").await;
+    let seeded = Seeded::of(which, "active").await;
     let store = seeded.storage.store(&client);
     for number in 1..=3 {
         let error = store
@@ -195,4 +196,102 @@ async fn the_third_signature_that_does_not_verify_locks_the_generation() {
             .await
             .unwrap()
     );
+}
+
+/// Holds back the write of a lock until it is told to go on.
+struct SlowLocks {
+    inner: Arc<MemoryRecords>,
+    begun: Notify,
+    go_on: Notify,
+    /// The write has ended, or whoever waited for it has left.
+    ended: Arc<Notify>,
+}
+
+struct NotifyOnDrop(Arc<Notify>);
+
+impl Drop for NotifyOnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[async_trait]
+impl PutRecord for SlowLocks {
+    async fn put(
+        &self,
+        name: &RecordName,
+        bytes: &[u8],
+        expect: Expect,
+    ) -> Result<Rev, VaultError> {
+        if !name.as_str().contains("/lock") {
+            return self.inner.put(name, bytes, expect).await;
+        }
+        let _ended = NotifyOnDrop(Arc::clone(&self.ended));
+        self.begun.notify_one();
+        self.go_on.notified().await;
+        self.inner.put(name, bytes, expect).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_stored_though_the_caller_leaves_between_the_proof_and_the_write() {
+    let which = Which::numbered(TwoOfTwo, 3);
+    let (url, _cheater) = cheating_provider(which, Cheat::OtExtension).await;
+    let client = client(&url).await;
+    let seeded = Seeded::of(which, "active").await;
+    let slow = Arc::new(SlowLocks {
+        inner: Arc::clone(&seeded.storage.records),
+        begun: Notify::new(),
+        go_on: Notify::new(),
+        ended: Arc::default(),
+    });
+    let parts = VaultParts {
+        put: Some(Arc::<SlowLocks>::clone(&slow)),
+        ..seeded.storage.parts()
+    };
+    let store = seeded
+        .storage
+        .store_with(&client, parts, StoreOptions::default());
+    let caller = async move { store.sign_evm_message(&seeded.address, "hello").await };
+    tokio::select! {
+        result = caller => panic!("came back before the lock was stored: {result:?}"),
+        () = slow.begun.notified() => {}
+    }
+    // The caller's future and its store are gone.
+    slow.go_on.notify_one();
+    slow.ended.notified().await;
+    let is_locked = seeded.guard.is_locked(&seeded.vault, Generation(0)).await;
+    assert!(is_locked.unwrap(), "the lock went with the caller");
+}
+
+/// Custody rule 13: it holds in this process at once, is shown, and can be stored later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_could_not_be_stored_is_carried_shown_and_stored_later() {
+    let which = Which::numbered(TwoOfTwo, 4);
+    let (url, _cheater) = cheating_provider(which, Cheat::OtExtension).await;
+    let client = client(&url).await;
+    let seeded = Seeded::of(which, "active").await;
+    let full = || seeded.storage.store_that_is_full_after(&client, 0);
+    let error = full().sign_evm_message(&seeded.address, "hello").await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::LockNotStored { .. }), "{error:?}");
+    let wrapped = Error::LeftPending {
+        attempt: seeded.own.header().attempt,
+        source: Box::new(error),
+    };
+    let token = wrapped.unstored_lock().unwrap();
+    assert_eq!(wrapped.lock_token(), Some(token));
+
+    let store = seeded.storage.store(&client);
+    assert_eq!(store.list().await.unwrap()[0].state, "locked");
+    let view = store.show(&seeded.address).await.unwrap();
+    assert_eq!(view.locked_generations, [Generation(0)]);
+    let error = store.sign_evm_message(&seeded.address, "hello").await;
+    assert!(matches!(error, Err(Error::WalletLocked { .. })));
+
+    let is_stored = || seeded.guard.is_locked(&seeded.vault, Generation(0));
+    full().restore_lock(token).await.unwrap_err();
+    assert!(!is_stored().await.unwrap());
+    store.restore_lock(token).await.unwrap();
+    assert!(is_stored().await.unwrap());
 }

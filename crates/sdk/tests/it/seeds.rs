@@ -1,10 +1,11 @@
 //! Test wallets put into a customer's storage, as an earlier process would have left them.
 
 use halfkey::{PendingWallet, ServerKeyShare, WalletClient, WalletClientOpts};
-use halfkey_core::{KeyType, PartyIndex, RequestId, ThresholdSignatureScheme};
+use halfkey_core::{KeyType, PartyIndex, RequestId, SecretBytes, ThresholdSignatureScheme};
 use halfkey_mpc::{KeyShare, test_shares};
 use halfkey_vault::{Access, Expect, Purpose, RecordName, Vault, WalletGuard};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::vaults::Storage;
 
@@ -29,6 +30,45 @@ pub(crate) fn access() -> Access {
     }
 }
 
+/// Another wallet with the keys of a test wallet. Locks and counts hold for the whole process, so
+/// each test that brings them about has a wallet of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Which {
+    pub(crate) scheme: ThresholdSignatureScheme,
+    /// In the place of the test wallet's id.
+    pub(crate) wallet: [u8; 16],
+}
+
+impl Which {
+    pub(crate) const fn numbered(scheme: ThresholdSignatureScheme, number: u8) -> Self {
+        let wallet = [number; 16];
+        Self { scheme, wallet }
+    }
+
+    fn plain(scheme: ThresholdSignatureScheme) -> Self {
+        let wallet = *test_shares::wallet(KIND, scheme).as_bytes();
+        Self { scheme, wallet }
+    }
+
+    /// The party's share under this wallet's id: the stored form of `halfkey-mpc`, whose last 32
+    /// bytes are SHA-256 over a domain and all before.
+    pub(crate) fn encoded(self, party: PartyIndex) -> SecretBytes {
+        let plain = test_shares::encoded(KIND, self.scheme, party);
+        let old = *test_shares::wallet(KIND, self.scheme).as_bytes();
+        let mut bytes = plain.expose().to_vec();
+        bytes.truncate(bytes.len() - 32);
+        let at = bytes.windows(16).position(|window| window == old).unwrap();
+        bytes[at..at + 16].copy_from_slice(&self.wallet);
+        let tag = Sha256::new_with_prefix(b"halfkey-share-v1");
+        let tag = tag.chain_update(&bytes).finalize();
+        SecretBytes::new([bytes.as_slice(), &tag].concat())
+    }
+
+    pub(crate) fn load(self, party: PartyIndex) -> KeyShare {
+        KeyShare::decode(&self.encoded(party)).unwrap()
+    }
+}
+
 /// Options for a provider that made the test wallets.
 pub(crate) fn opts(url: &str) -> WalletClientOpts {
     WalletClientOpts::new(test_shares::ENVIRONMENT)
@@ -42,16 +82,17 @@ pub(crate) fn opts(url: &str) -> WalletClientOpts {
 impl Seeded {
     /// Share, mark and row of the customer's first party, with the row's generation in `state`.
     pub(crate) async fn new(scheme: ThresholdSignatureScheme, state: &str) -> Self {
-        let own = test_shares::load(KIND, scheme, PartyIndex::CUSTOMER_1).unwrap();
-        let customers = PartyIndex::customers(scheme);
+        Self::of(Which::plain(scheme), state).await
+    }
+
+    pub(crate) async fn of(which: Which, state: &str) -> Self {
+        let own = which.load(PartyIndex::CUSTOMER_1);
+        let customers = PartyIndex::customers(which.scheme);
         let shares: Vec<ServerKeyShare> = customers
             .iter()
             .map(|party| {
-                let encoded = test_shares::encoded(KIND, scheme, *party);
-                let id = test_shares::load(KIND, scheme, *party)
-                    .unwrap()
-                    .header()
-                    .key_share;
+                let encoded = which.encoded(*party);
+                let id = which.load(*party).header().key_share;
                 ServerKeyShare::from_encoded(id.to_string(), &encoded)
             })
             .collect();

@@ -114,7 +114,9 @@ async fn a_process_that_cannot_open_leaves_the_wallet_to_one_that_can() {
         panic!("{error:?}")
     };
     assert!(matches!(*source, Error::CannotOpen), "{source:?}");
-    assert_eq!(sealer.pending().await.unwrap()[0].attempt, attempt);
+    let entry = &sealer.pending().await.unwrap()[0];
+    assert_eq!(entry.attempt, attempt);
+    assert_eq!(entry.custody_origin.names(), ["dealt"]);
     assert!(sealer.list().await.unwrap().is_empty());
 
     let opener = storage.store(&client);

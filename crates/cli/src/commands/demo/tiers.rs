@@ -1,8 +1,10 @@
 //! What each storage tier holds, as anyone who can read the store would see it.
 
+use halfkey::StoredWallet;
 use halfkey_chain::canonical_address;
-use halfkey_core::{ChainName, ThresholdSignatureScheme, WalletProperties};
+use halfkey_core::{ChainName, KeyType, WalletProperties};
 
+use crate::args::Demo;
 use crate::commands::wallet::Opened;
 use crate::exit_code::Failure;
 
@@ -14,16 +16,21 @@ pub(super) struct TierView {
     pub(super) content: String,
 }
 
-/// A wallet of an earlier run with this chain and scheme.
+/// A wallet of an earlier run of this chain, scheme and (Solana) variant.
 pub(super) async fn find(
     opened: &Opened,
     chain: ChainName,
-    scheme: ThresholdSignatureScheme,
+    wanted: &Demo,
 ) -> Result<Option<WalletProperties>, Failure> {
     let wallets = opened.store.list().await?;
+    let key_type = KeyType::of(chain, wanted.variant);
+    let fits = |one: &&StoredWallet| {
+        one.chain == chain && one.scheme == wanted.scheme && one.key_type == key_type
+    };
     let earlier = wallets
         .iter()
-        .find(|one| one.chain == chain && one.scheme == scheme && one.state == "active");
+        .filter(fits)
+        .find(|one| one.state == "active");
     match earlier {
         Some(wallet) => Ok(Some(
             opened.store.show(&wallet.account_address).await?.properties,

@@ -38,5 +38,5 @@ pub(crate) async fn create_one(
         .store
         .create(wanted.chain, wanted.scheme, &options)
         .await;
-    opened.done(created).await
+    opened.created(created).await
 }

@@ -1,9 +1,10 @@
 //! Opens this customer's storage tiers and a client to its provider.
 
+use core::time::Duration;
 use std::sync::Arc;
 
-use halfkey::{StoreOptions, WalletClient, WalletClientOpts, WalletStore};
-use halfkey_core::{EnvironmentId, SecretString};
+use halfkey::{StoreOptions, Timeouts, WalletClient, WalletClientOpts, WalletStore};
+use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
 use halfkey_vault::Storage;
 
 use crate::args::Provider;
@@ -31,6 +32,20 @@ impl Opened {
         }
     }
 
+    /// The wallet of a create, after whatever its error carried was written down or stored.
+    pub(crate) async fn created(
+        &self,
+        result: halfkey::Result<WalletProperties>,
+    ) -> Result<WalletProperties, Failure> {
+        match result {
+            Err(halfkey::Error::NotActivated(inner)) => {
+                let (vault, environment) = (&self.storage.vault, &self.environment);
+                rescue::keep_or_adopt(&self.data, &self.store, vault, environment, inner).await
+            }
+            other => self.done(other).await,
+        }
+    }
+
     /// Closes the databases cleanly.
     pub(crate) async fn close(self) {
         drop(self.store);
@@ -38,11 +53,21 @@ impl Opened {
     }
 }
 
+/// When the provider hears of this customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// At once: a command that needs it ends before it begins.
+    Now,
+    /// With the first question to it: commands that show what is here work without it.
+    WhenNeeded,
+}
+
 /// As `init` wrote it, with what the command line says otherwise.
 pub(super) async fn open(
     data: &DataDir,
     passphrase: Option<SecretString>,
     provider: &Provider,
+    login: Login,
 ) -> Result<Opened, Failure> {
     let config = merge(data.read_config()?, provider)?;
     let token_file = provider
@@ -50,7 +75,7 @@ pub(super) async fn open(
         .clone()
         .unwrap_or_else(|| data.token_file());
     let token = read_token(&token_file)?;
-    open_with(data, passphrase, &config, &token).await
+    open_with(data, passphrase, &config, &token, login, provider.timeout).await
 }
 
 pub(crate) async fn open_with(
@@ -58,16 +83,22 @@ pub(crate) async fn open_with(
     passphrase: Option<SecretString>,
     config: &CustomerConfig,
     token: &SecretString,
+    login: Login,
+    timeout: Duration,
 ) -> Result<Opened, Failure> {
     let storage = storage::open(data, passphrase, &config.environment).await?;
     let mut options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
-        .provider_identity(&config.provider_identity);
+        .provider_identity(&config.provider_identity)
+        .timeouts(within(timeout));
     if let Some(file) = &config.ca_file {
         options = options.ca_file(file);
     }
     let mut client = WalletClient::new(options)?;
-    client.authenticate_api_token(token.expose()).await?;
+    match login {
+        Login::Now => client.authenticate_api_token(token.expose()).await?,
+        Login::WhenNeeded => client.authenticate_lazily(token.expose()).await,
+    }
     let store = WalletStore::new(
         Arc::new(client),
         storage.vault.clone(),
@@ -84,6 +115,16 @@ pub(crate) async fn open_with(
         data: data.clone(),
         environment: config.environment.clone(),
     })
+}
+
+/// No part of a call may take longer than all of it.
+fn within(total: Duration) -> Timeouts {
+    let usual = Timeouts::default();
+    Timeouts {
+        connect: usual.connect.min(total),
+        read: usual.read.min(total),
+        total,
+    }
 }
 
 fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<CustomerConfig, Failure> {

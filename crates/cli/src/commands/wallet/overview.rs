@@ -1,30 +1,20 @@
-//! `halfkey wallet list | show | resume`.
+//! `halfkey wallet list | show`.
 
-use halfkey::{ResumeTarget, Settled, StoredWallet, WalletView};
+use halfkey::{PendingEntry, StoredWallet, WalletView};
 use halfkey_core::wire::{ProofState, WalletState};
 use serde_json::{Value, json};
 
 use super::Opened;
-use crate::exit_code::{ExitKind, Failure};
+use crate::exit_code::Failure;
 use crate::output::Output;
-use crate::rescue;
 
 pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure> {
     let wallets = opened.store.list().await?;
     let pending = opened.store.pending().await?;
     let value = json!({
         "wallets": wallets.iter().map(describe).collect::<Vec<_>>(),
-        "pending": pending
-            .iter()
-            .map(|entry| {
-                json!({
-                    "attempt": entry.attempt,
-                    "chain": entry.chain,
-                    "scheme": entry.scheme,
-                    "since": entry.since.to_string(),
-                })
-            })
-            .collect::<Vec<_>>(),
+        "pending": pending.iter().map(describe_pending).collect::<Vec<_>>(),
+        "provider": "not_asked",
     });
     output.result(&value, || {
         let mut lines: Vec<_> = wallets.iter().map(line).collect();
@@ -33,6 +23,9 @@ pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure>
         }
         if !pending.is_empty() {
             lines.push(format!("{} pending: halfkey wallet resume", pending.len()));
+        }
+        if !wallets.is_empty() {
+            lines.push("as stored here; what the provider says: halfkey wallet show".to_owned());
         }
         lines.join("\n")
     });
@@ -45,77 +38,15 @@ pub(super) async fn show(opened: &Opened, address: &str, output: Output) -> Resu
     Ok(())
 }
 
-pub(super) async fn resume(
-    opened: &Opened,
-    address: Option<&str>,
-    output: Output,
-) -> Result<(), Failure> {
-    let target = match address {
-        Some(address) => ResumeTarget::Address(address.to_owned()),
-        None => ResumeTarget::All,
-    };
-    let vault = &opened.storage.vault;
-    let taken = rescue::take_back(&opened.data, &opened.store, vault, &opened.environment).await?;
-    let settled = opened.done(opened.store.resume(target).await).await?;
-    let failed = settled
-        .iter()
-        .filter(|one| matches!(one.settled, Settled::Failed(_)))
-        .count();
-    let values: Vec<_> = settled
-        .iter()
-        .map(|one| {
-            let (state, detail) = outcome(&one.settled);
-            json!({ "attempt": one.entry.attempt, "outcome": state, "detail": detail })
-        })
-        .chain(taken.iter().map(|properties| {
-            let address = &properties.account_address;
-            json!({ "outcome": "taken_back", "detail": address })
-        }))
-        .collect();
-    output.result(&values, || {
-        if settled.is_empty() && taken.is_empty() {
-            return "nothing is pending".to_owned();
-        }
-        let line = |one: &halfkey::Resumed| {
-            let (state, detail) = outcome(&one.settled);
-            format!("{}  {state}  {detail}", one.entry.attempt)
-        };
-        let back = taken
-            .iter()
-            .map(|properties| format!("taken back: {}", properties.account_address));
-        settled
-            .iter()
-            .map(line)
-            .chain(back)
-            .collect::<Vec<_>>()
-            .join("\n")
-    });
-    if failed > 0 {
-        let message = format!("{failed} of {} could not be settled", settled.len());
-        return Err(Failure::new(
-            ExitKind::Unavailable,
-            "resume_incomplete",
-            message,
-        ));
-    }
-    Ok(())
-}
-
-fn outcome(settled: &Settled) -> (&'static str, String) {
-    match settled {
-        Settled::Active(properties) => ("active", properties.account_address.clone()),
-        Settled::Aborted => ("aborted", "its sealed shares are kept".to_owned()),
-        Settled::Pending => (
-            "pending",
-            "may belong to a create that is still running".to_owned(),
-        ),
-        Settled::Unknown => (
-            "unknown",
-            "the provider does not know it; shares kept".to_owned(),
-        ),
-        Settled::Failed(error) => ("failed", error.to_string()),
-        _ => ("unrecognised", String::new()),
-    }
+/// A wallet without an address yet, for programs.
+pub(super) fn describe_pending(entry: &PendingEntry) -> Value {
+    json!({
+        "attempt": entry.attempt,
+        "chain": entry.chain,
+        "scheme": entry.scheme,
+        "custody_origin": entry.custody_origin,
+        "since": entry.since.to_string(),
+    })
 }
 
 /// What is stored here, for programs.
@@ -125,6 +56,7 @@ pub(super) fn describe(wallet: &StoredWallet) -> Value {
         "chain": wallet.chain,
         "wallet_id": wallet.wallet,
         "scheme": wallet.scheme,
+        "key_type": wallet.key_type,
         "state": wallet.state,
         "custody_origin": wallet.custody_origin,
         "proof": wallet.proof,
@@ -147,6 +79,8 @@ pub(super) fn describe_view(view: &WalletView) -> Value {
         );
         map.insert("lock_note".to_owned(), json!(view.lock_note));
         map.insert("provider".to_owned(), json!(view.provider));
+        let unknown = json!(view.provider_unknown);
+        map.insert("provider_unknown".to_owned(), unknown);
     }
     value
 }
@@ -180,7 +114,10 @@ pub(super) fn human(view: &WalletView) -> String {
     }
     lines.extend(view.lock_note.map(|note| format!("  note        {note}")));
     match &view.provider {
-        None => lines.push("  provider    did not answer".to_owned()),
+        None => {
+            let why = view.provider_unknown.as_deref().unwrap_or("not asked");
+            lines.push(format!("  provider    unknown: {why}"));
+        }
         Some(summary) if summary.state != WalletState::Active => {
             let reason = summary.state_reason.as_deref().unwrap_or("no reason given");
             lines.push(format!("  provider    {:?}: {reason}", summary.state));
