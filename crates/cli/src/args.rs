@@ -252,7 +252,8 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
-    /// Show one wallet: state, custody, generation, locks, and what the provider says, if it answers.
+    /// Show one wallet: state, custody, generation, locks, and what the provider says where it
+    /// answers.
     #[command(after_help = "Examples:
   halfkey wallet show 0xABC…
   halfkey wallet show 0xABC… --json | jq .custody_origin")]

@@ -174,9 +174,9 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         Error::WalletNotFound => ExitKind::NotFound,
         Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
         Error::Network(_) => ExitKind::Unavailable,
-        // The payload is not what the operation may sign, rather than unreadable (custody rule 19).
-        Error::Payload(halfkey_chain::Error::Refused(_)) => ExitKind::Custody,
-        Error::WalletLocked { .. }
+        // A payload that is never signed, not one that cannot be read (custody rule 19).
+        Error::Payload(halfkey_chain::Error::Refused(_))
+        | Error::WalletLocked { .. }
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }
         | Error::ProviderIdentityMismatch

@@ -38,7 +38,7 @@ pub(crate) async fn keep(
     };
     match keep_shares(data, vault, environment, inner).await {
         Ok(file) => Failure::from(error).with_hint(shares_hint(&file)),
-        Err(why) => shares_lost(error, &why),
+        Err(why) => shares_lost(&error, &why),
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn keep_or_adopt(
             | Error::LockNotStored { .. }
             | Error::AttemptAborted(_)),
         ) => Err(keep(data, vault, environment, error).await),
-        Err(error) => Err(shares_lost(error, &why)),
+        Err(error) => Err(shares_lost(&error, &why)),
     }
 }
 
@@ -79,7 +79,7 @@ fn shares_hint(file: &Path) -> String {
     )
 }
 
-fn shares_lost(error: halfkey::Error, why: &Failure) -> Failure {
+fn shares_lost(error: &halfkey::Error, why: &Failure) -> Failure {
     let message = format!("{error}; its shares could not be written: {}", why.message);
     Failure::new(ExitKind::Storage, "shares_lost", message)
 }

@@ -206,8 +206,9 @@ fn panic_text(shares: &[KeyShare]) -> Vec<u8> {
         attempt_id: AttemptId::from_bytes([0; 16]),
         source: halfkey::Error::BadSignature,
     }));
-    let unwrapped = AssertUnwindSafe(|| Err::<(), _>(error).unwrap());
-    let panic = catch_unwind(unwrapped).unwrap_err();
+    // The text of a `Result::unwrap`.
+    let panicking = AssertUnwindSafe(|| panic!("called `Result::unwrap()`: {error:?}"));
+    let panic = catch_unwind(panicking).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap().clone();
     assert!(text.contains("BadSignature"), "{text}");
     text.into_bytes()
