@@ -153,7 +153,9 @@ pub(crate) enum Token {
         /// A name to know it by.
         #[arg(long, default_value = "default")]
         name: String,
-        /// What it may do; repeat for several [default: all of them]
+        /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
+        /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export and
+        /// wallet.backup.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.
@@ -273,6 +275,67 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
+    /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
+    #[command(after_help = "Examples:
+  halfkey wallet refresh 0xABC…
+  halfkey wallet refresh --all
+  halfkey wallet refresh --all --every 30d           as a service, until SIGTERM
+  halfkey wallet refresh 0xABC… --compromised        shred every earlier generation
+
+Needs a token with the scope wallet.refresh beside create, sign and read:
+  halfkey token create --name ops --scope wallet.create --scope wallet.sign \\
+    --scope wallet.read --scope wallet.refresh > ops.token
+  halfkey wallet refresh --all --token-file ops.token")]
+    Refresh(Refresh),
+    /// Move a wallet to another scheme: same key, same address.
+    #[command(after_help = "Examples:
+  halfkey wallet reshare 0xABC… --scheme TWO_OF_THREE
+  halfkey wallet reshare 0xABC… --scheme TWO_OF_TWO --token-file ops.token
+
+Needs the scope wallet.reshare. Once a wallet was TWO_OF_THREE, its two customer shares of that
+generation sign without the provider for ever.")]
+    Reshare {
+        /// The wallet's address.
+        address: String,
+        /// `TWO_OF_TWO` or `TWO_OF_THREE`.
+        #[arg(long)]
+        scheme: ThresholdSignatureScheme,
+        #[command(flatten)]
+        provider: Provider,
+    },
+    /// Replace a customer share of a TWO_OF_THREE wallet that is lost.
+    #[command(after_help = "Example:
+  halfkey wallet replace-share 0xABC… --lost 3
+
+Needs the scope wallet.reshare. The lost share stays dangerous: with another one of its generation
+it signs. If somebody may have found it, move the funds.")]
+    ReplaceShare {
+        /// The wallet's address.
+        address: String,
+        /// Whose share is lost: party 2 or 3.
+        #[arg(long, value_name = "PARTY")]
+        lost: u8,
+        #[command(flatten)]
+        provider: Provider,
+    },
+    /// Prove that both halves still match, by a signature with each pair of parties.
+    #[command(after_help = "Examples:
+  halfkey wallet check 0xABC…
+  halfkey wallet check                                every wallet of this customer
+  halfkey wallet check --report check.jsonl           one line per wallet; a repeat goes on
+
+Classes: signs, recoverable, stale, locked, lost, and unchecked where a back-end did not answer.
+Exit code 7 when a wallet does not sign.")]
+    Check {
+        /// The wallets' addresses; every wallet when absent.
+        addresses: Vec<String>,
+        /// Append one JSON line per wallet to this file; wallets that stand there already are not
+        /// tried again.
+        #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
+        report: Option<PathBuf>,
+        #[command(flatten)]
+        provider: Provider,
+    },
     /// Sign a personal message (EIP-191) or a Solana message.
     #[command(after_help = "Examples:
   halfkey wallet sign-message 0xABC… 'hello'")]
@@ -364,4 +427,24 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
     }
+}
+
+/// Options of `wallet refresh`.
+#[derive(Debug, Args)]
+pub(crate) struct Refresh {
+    /// The wallets' addresses.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) addresses: Vec<String>,
+    /// Every wallet of this customer.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Do it again after this long, for ever: `12h`, `30d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) every: Option<Duration>,
+    /// Old shares may be in the wrong hands: shred every earlier generation on both sides. A half
+    /// restored from a backup of before can then not be healed any more.
+    #[arg(long, conflicts_with = "every")]
+    pub(crate) compromised: bool,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
 }

@@ -32,3 +32,16 @@ pub(crate) fn counter(output: Output, unit: &str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
+
+/// A bar over a known number of things; hidden as [`spinner`] is.
+pub(crate) fn bar(output: Output, unit: &str, of: usize) -> ProgressBar {
+    if output.is_json() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX));
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {unit} ({{elapsed}}, {{eta}} left)");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}

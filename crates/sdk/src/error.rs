@@ -80,7 +80,7 @@ pub enum Error {
     #[error("no such wallet in this environment")]
     WalletNotFound,
     /// The wallet is locked on this side after proven cheating.
-    #[error("wallet is locked under generation {generation}; a lock is final until refresh exists")]
+    #[error("wallet is locked under generation {generation}; a refresh ends that")]
     WalletLocked {
         /// The locked generation.
         generation: Generation,

@@ -1,5 +1,7 @@
 //! `halfkey wallet …`: wallets of this customer, through the store that keeps their state.
 
+mod change;
+mod check;
 mod create;
 mod open;
 mod overview;
@@ -50,6 +52,34 @@ pub(crate) async fn run(
         Wallet::Resume { address, provider } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             resume::run(&store, address.as_deref(), output).await
+        }
+        Wallet::Refresh(options) => {
+            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            change::refresh(&store, &options, output).await
+        }
+        Wallet::Reshare {
+            address,
+            scheme,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            change::reshare(&store, &address, scheme, output).await
+        }
+        Wallet::ReplaceShare {
+            address,
+            lost,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            change::replace_share(&store, &address, lost, output).await
+        }
+        Wallet::Check {
+            addresses,
+            report,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            check::run(&store, &addresses, report.as_deref(), output).await
         }
         Wallet::SignMessage {
             address,

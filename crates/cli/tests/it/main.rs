@@ -13,6 +13,7 @@ mod bad_input;
 mod canary;
 mod crash;
 mod demo;
+mod life;
 mod provider_secrets;
 mod serve;
 mod shares;

@@ -65,6 +65,8 @@ pub struct CheckedPage {
     pub wallets: Vec<(String, Health)>,
     /// Pass it to the next call; absent when the store was walked to its end.
     pub next: Option<String>,
+    /// Wallets that the caller wanted left out.
+    pub skipped: u64,
 }
 
 impl WalletStore {
@@ -80,26 +82,38 @@ impl WalletStore {
         Ok(self.check_row(&row).await)
     }
 
-    /// Tries the next `limit` wallets of the store, after `after` (what the last page returned).
+    /// Tries the next `limit` wallets of the store, after `after` (what the last page returned),
+    /// leaving out the addresses that `is_known` says were checked before.
     ///
     /// # Errors
     /// When the vault tier cannot be listed.
-    pub async fn check_page(&self, after: Option<&str>, limit: usize) -> Result<CheckedPage> {
+    pub async fn check_page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<CheckedPage> {
         self.pin().await?;
         let prefix = format!("{}wallet:", self.options.prefix);
         let mut after = after.map(RecordName::new).transpose()?;
-        let mut wallets = Vec::new();
+        let (mut wallets, mut skipped) = (Vec::new(), 0_u64);
         loop {
             let page = self.vault.list_names(&prefix, after.as_ref(), 1000).await?;
             for name in &page.names {
                 if wallets.len() >= limit {
                     let next = after.map(|name| name.as_str().to_owned());
-                    return Ok(CheckedPage { wallets, next });
+                    return Ok(CheckedPage {
+                        wallets,
+                        next,
+                        skipped,
+                    });
                 }
-                if name.as_str().ends_with("/state")
-                    && let Some(checked) = self.check_name(name).await
-                {
-                    wallets.push(checked);
+                if name.as_str().ends_with("/state") {
+                    match self.check_name(name, &is_known).await {
+                        Checked::Tried(address, health) => wallets.push((address, health)),
+                        Checked::Known => skipped = skipped.saturating_add(1),
+                        Checked::NeverActive => {}
+                    }
                 }
                 after = Some(name.clone());
             }
@@ -109,21 +123,24 @@ impl WalletStore {
                     return Ok(CheckedPage {
                         wallets,
                         next: None,
+                        skipped,
                     });
                 }
             }
         }
     }
 
-    /// `None` for a wallet that was never active: nobody was given its address.
-    async fn check_name(&self, name: &RecordName) -> Option<(String, Health)> {
+    async fn check_name(&self, name: &RecordName, is_known: impl Fn(&str) -> bool) -> Checked {
         match self.read_row(name).await {
             Ok(Some(row)) if row.value.generations.iter().any(|one| one.committed) => {
                 let address = row.value.account_address.clone();
-                Some((address, self.check_row(&row).await))
+                if is_known(&address) {
+                    return Checked::Known;
+                }
+                Checked::Tried(address, self.check_row(&row).await)
             }
-            Ok(_) => None,
-            Err(error) => Some((name.to_string(), of_failure(error))),
+            Ok(_) => Checked::NeverActive,
+            Err(error) => Checked::Tried(name.to_string(), of_failure(error)),
         }
     }
 
@@ -251,6 +268,13 @@ impl WalletStore {
             Some(error) => Opened::Some(shares.len(), error),
         }
     }
+}
+
+enum Checked {
+    Tried(String, Health),
+    Known,
+    /// Nobody was given its address.
+    NeverActive,
 }
 
 enum Opened {

@@ -34,6 +34,8 @@ pub struct StoredWallet {
     pub generation: Generation,
     /// The attempt that made it.
     pub attempt: AttemptId,
+    /// Since when.
+    pub generation_since: UnixMillis,
     /// When the wallet was made.
     pub created_at: UnixMillis,
 }
@@ -60,7 +62,7 @@ pub struct WalletView {
     pub provider_unknown: Option<String>,
 }
 
-const LOCK_NOTE: &str = "a lock is final until refresh exists";
+const LOCK_NOTE: &str = "a lock ends by a refresh: halfkey wallet refresh";
 
 impl WalletStore {
     /// Every wallet of this store that ever had an address, by name of record.
@@ -131,6 +133,7 @@ impl WalletStore {
             proof: generation.proof,
             generation: generation.generation,
             attempt: generation.attempt,
+            generation_since: generation.since,
             created_at: row.created_at,
         })
     }

@@ -147,7 +147,10 @@ async fn proven_cheating_locks_the_generation_on_this_side_for_good() {
         assert!(matches!(error, Error::WalletLocked { .. }), "{error:?}");
         let view = store.show(address).await.unwrap();
         assert_eq!(view.stored.state, "locked");
-        assert_eq!(view.lock_note, Some("a lock is final until refresh exists"));
+        assert_eq!(
+            view.lock_note,
+            Some("a lock ends by a refresh: halfkey wallet refresh")
+        );
     }
     let wallet = own.header().wallet.to_string();
     let properties = halfkey::WalletProperties::new("EVM", wallet, address.clone());

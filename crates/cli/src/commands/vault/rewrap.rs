@@ -102,6 +102,11 @@ pub(in crate::commands) struct Stop {
 }
 
 impl Stop {
+    /// Whether a signal came.
+    pub(in crate::commands) fn is_told(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
     /// Until a signal came.
     pub(in crate::commands) async fn wait(&self) {
         while !self.flag.load(Ordering::Acquire) {

@@ -1,0 +1,131 @@
+//! A wallet's life on the command line: refresh, reshare, replacement, check.
+
+use serde_json::Value;
+
+use crate::support::{Home, Provider, must_succeed};
+
+const CUSTODY: i32 = 7;
+const TOKEN: i32 = 5;
+
+/// A token that may do everything, in a file.
+fn ops_token(home: &Home) -> String {
+    let scopes = [
+        "create", "sign", "read", "refresh", "reshare", "import", "export", "backup",
+    ];
+    let scopes = scopes.map(|scope| format!("wallet.{scope}"));
+    let mut args = vec!["--json", "token", "create", "--name", "ops"];
+    for scope in &scopes {
+        args.extend(["--scope", scope]);
+    }
+    let output = home.run(&args);
+    must_succeed(&output);
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = home.path().join("ops.token");
+    std::fs::write(&file, made["token"].as_str().unwrap()).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn with_token(home: &Home, provider: &Provider, token: &str, args: &[&str]) -> Value {
+    home.json(provider, &[args, &["--token-file", token]].concat())
+}
+
+fn create(home: &Home, provider: &Provider) -> String {
+    let created = home.json(provider, &["wallet", "create", "--chain", "SVM"]);
+    created["account_address"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_wallet_is_refreshed_reshared_and_checked() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let address = create(&home, &provider);
+    let other = create(&home, &provider);
+
+    // The everyday token may not.
+    let refused = home
+        .against(&provider, &["wallet", "refresh", &address])
+        .output();
+    let refused = refused.unwrap();
+    assert_eq!(refused.status.code(), Some(TOKEN), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("wallet.refresh"));
+
+    let done = with_token(&home, &provider, &token, &["wallet", "refresh", "--all"]);
+    assert_eq!(done["refreshed"].as_array().unwrap().len(), 2, "{done}");
+    assert_eq!(done["failed"].as_array().unwrap().len(), 0, "{done}");
+    let changed = with_token(
+        &home,
+        &provider,
+        &token,
+        &["wallet", "reshare", &address, "--scheme", "TWO_OF_THREE"],
+    );
+    assert_eq!(
+        (&changed["generation"], &changed["before"]),
+        (&2.into(), &1.into())
+    );
+    let replaced = with_token(
+        &home,
+        &provider,
+        &token,
+        &["wallet", "replace-share", &address, "--lost", "3"],
+    );
+    assert_eq!(replaced["generation"], 3);
+    home.json(&provider, &["wallet", "sign-message", &address, "gm"]);
+
+    let checked = home.json(&provider, &["wallet", "check"]);
+    assert_eq!(checked["counts"], serde_json::json!({ "signs": 2 }));
+    let report = home.path().join("check.jsonl");
+    let report = ["wallet", "check", "--report", report.to_str().unwrap()];
+    assert_eq!(home.json(&provider, &report)["counts"]["signs"], 2);
+    let again = home.json(&provider, &report);
+    assert_eq!(
+        (
+            &again["skipped"],
+            again["counts"].as_object().unwrap().len()
+        ),
+        (&2.into(), 0)
+    );
+    assert_eq!(
+        home.json(&provider, &["wallet", "show", &other])["generation"],
+        1
+    );
+}
+
+/// Provider database and customer vault of different ages: every wallet is told truly.
+#[test]
+fn a_check_after_a_partial_restore_tells_each_wallet_apart() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let (kept, changed) = (create(&home, &provider), create(&home, &provider));
+    provider.stop();
+    let before = home.copy();
+
+    let provider = home.serve();
+    with_token(&home, &provider, &token, &["wallet", "refresh", &changed]);
+    provider.stop();
+    // The customer's half comes from before the refresh.
+    let customer = home.path().join("customer");
+    std::fs::remove_dir_all(&customer).unwrap();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(before.path().join("customer"))
+        .arg(&customer)
+        .status();
+    assert!(copied.unwrap().success());
+    let provider = home.serve();
+    let output = home
+        .against(&provider, &["wallet", "check"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(CUSTODY), "{output:?}");
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        checked["counts"],
+        serde_json::json!({ "signs": 1, "stale": 1 })
+    );
+    let stale = &checked["not_signing"][0];
+    assert_eq!(stale["account_address"], changed.as_str());
+    home.json(&provider, &["wallet", "sign-message", &kept, "gm"]);
+}
