@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Home, Provider, must_succeed};
+use crate::support::{Home, Provider, must_succeed, with_database};
 
 const CUSTODY: i32 = 7;
 const TOKEN: i32 = 5;
@@ -128,4 +128,46 @@ fn a_check_after_a_partial_restore_tells_each_wallet_apart() {
     let stale = &checked["not_signing"][0];
     assert_eq!(stale["account_address"], changed.as_str());
     home.json(&provider, &["wallet", "sign-message", &kept, "gm"]);
+}
+
+/// Proven cheating has locked both halves: new shares and new OT state end that, started by a proof
+/// of knowledge of the share.
+#[test]
+fn a_refresh_ends_the_locks_of_both_halves() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let created = home.json(&provider, &["wallet", "create", "--chain", "EVM"]);
+    let address = created["account_address"].as_str().unwrap().to_owned();
+    provider.stop();
+    // The provider's lock, as a cheat would have left it.
+    let file = home.path().join("provider").join("provider.db");
+    with_database(&file, async |connection| {
+        sqlx::query(
+            "INSERT INTO locks SELECT environment, wallet_id, generation, 'locked', 'a cheat', 0
+             FROM wallets",
+        )
+        .execute(connection)
+        .await
+        .unwrap();
+    });
+    let provider = home.serve();
+    let locked = home
+        .against(&provider, &["wallet", "sign-message", &address, "gm"])
+        .output()
+        .unwrap();
+    assert_eq!(locked.status.code(), Some(CUSTODY), "{locked:?}");
+    let checked = home
+        .against(&provider, &["wallet", "check", &address])
+        .output()
+        .unwrap();
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(checked["counts"], serde_json::json!({ "locked": 1 }));
+    let done = with_token(&home, &provider, &token, &["wallet", "refresh", &address]);
+    assert_eq!(done["refreshed"][0]["generation"], 1, "{done}");
+    home.json(&provider, &["wallet", "sign-message", &address, "gm"]);
+    assert_eq!(
+        home.json(&provider, &["wallet", "check", &address])["counts"],
+        serde_json::json!({ "signs": 1 })
+    );
 }

@@ -2,10 +2,11 @@
 
 use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 use halfkey::{
-    ChainName, CreateOptions, Error, Generation, Health, PartyIndex, SvmWalletClient,
+    ChainName, CreateOptions, Error, Generation, Health, LockToken, PartyIndex, SvmWalletClient,
     ThresholdSignatureScheme, Variant, WalletStore,
 };
 use halfkey_core::wire::{ErrorCode, Scope};
+use halfkey_core::{CeremonyId, UnixMillis};
 
 use crate::bare::verifies;
 use crate::provider::Provider;
@@ -209,4 +210,41 @@ async fn refreshes_race_with_signatures() {
     }
     signer.await.unwrap();
     signs(&store, &address).await;
+}
+
+/// The customer has caught the provider cheating: no OT ceremony runs under that generation, its
+/// refresh starts by a proof of knowledge, and the next one signs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_ends_this_half_s_lock() {
+    let provider = Provider::start().await;
+    let storage = Storage::new();
+    let store = storage.store(&provider.client().await);
+    let address = create(&store, ChainName::Evm, TwoOfTwo).await;
+    let view = store.show(&address).await.unwrap();
+    let lock = LockToken {
+        environment: provider.environment.clone(),
+        wallet: view.stored.wallet,
+        generation: view.stored.generation,
+        attempt: view.stored.attempt,
+        ceremony: CeremonyId::from_bytes([1; 16]),
+        check: "consistency check".to_owned(),
+        at: UnixMillis(0),
+    };
+    store.restore_lock(&lock).await.unwrap();
+    let error = store.sign_evm_message(&address, "gm").await.unwrap_err();
+    assert!(matches!(error, Error::WalletLocked { .. }), "{error}");
+    assert!(matches!(
+        store.check(&address).await.unwrap(),
+        Health::Locked { .. }
+    ));
+    let changed = store.refresh(&address, false).await.unwrap();
+    assert_eq!(
+        (changed.before, changed.generation),
+        (Generation(0), Generation(1))
+    );
+    signs(&store, &address).await;
+    assert!(matches!(
+        store.check(&address).await.unwrap(),
+        Health::Signs
+    ));
 }

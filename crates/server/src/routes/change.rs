@@ -166,16 +166,19 @@ async fn check_start(
     if body.new_generation <= high_water {
         return Err(number_taken(wallet, high_water));
     }
-    if is_locked(app, caller, wallet) {
-        if locks::locked_generations(&mut conn, environment, wallet.wallet).await? > LOCKS_ENDED {
-            let message = "the wallet was locked too often: export the key and sweep the funds";
-            return Err(ApiError::new(ErrorCode::LockFinal, message));
-        }
-        // Checked against the share itself, when that is open.
-        return match body.share_proof {
-            Some(_) => Ok(()),
-            None => Err(start_unproven()),
-        };
+    let is_locked = is_locked(app, caller, wallet);
+    if is_locked
+        && locks::locked_generations(&mut conn, environment, wallet.wallet).await? > LOCKS_ENDED
+    {
+        let message = "the wallet was locked too often: export the key and sweep the funds";
+        return Err(ApiError::new(ErrorCode::LockFinal, message));
+    }
+    if body.share_proof.is_some() {
+        // Checked against the share itself, when that is open. The lock may be the customer's.
+        return Ok(());
+    }
+    if is_locked {
+        return Err(start_unproven());
     }
     let of = (wallet.wallet, body.new_attempt_id);
     let since = app.now().saturating_add_millis(-START_LASTS);
