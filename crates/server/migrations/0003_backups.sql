@@ -5,7 +5,8 @@ CREATE TABLE backups (
     wallet_id BLOB NOT NULL,
     backup_id BLOB NOT NULL,
     generation INTEGER NOT NULL,
-    -- `dynamic` (the published name of the provider) has its credential here; other places have theirs.
+    -- `dynamic` (the published name of the provider) has its credential here; other places have
+    -- theirs.
     location TEXT NOT NULL,
     external_id TEXT,
     password_encrypted INTEGER NOT NULL CHECK (password_encrypted IN (0, 1)),

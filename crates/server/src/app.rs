@@ -117,7 +117,8 @@ impl App {
 
     /// How many such tasks run now.
     pub(crate) fn tasks_open(&self) -> usize {
-        (TASKS as usize).saturating_sub(self.tasks.available_permits())
+        let all = usize::try_from(TASKS).unwrap_or(usize::MAX);
+        all.saturating_sub(self.tasks.available_permits())
     }
 
     /// Waits until every such task has ended.

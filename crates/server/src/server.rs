@@ -87,8 +87,8 @@ impl RunningServer {
             .unwrap_or_default()
     }
 
-    /// The same as a fingerprint: `sha256:` and the SHA-256 of the 32 key bytes in hex (custody rule
-    /// 17).
+    /// The same as a fingerprint: `sha256:` and the SHA-256 of the 32 key bytes in hex (custody
+    /// rule 17).
     pub fn identity_fingerprint(&self) -> String {
         self.app
             .environments
@@ -102,8 +102,8 @@ impl RunningServer {
         reaper::reap(&self.app).await;
     }
 
-    /// Begins no new ceremony, answers the rounds of live ones until each has ended (for at most the
-    /// configured time), finishes running requests, closes the database.
+    /// Begins no new ceremony, answers the rounds of live ones until each has ended (for at most
+    /// the configured time), finishes running requests, closes the database.
     pub async fn shutdown(self) {
         let Self {
             app,

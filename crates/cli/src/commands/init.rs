@@ -36,7 +36,8 @@ pub(crate) async fn run(
             "already there; nothing changed"
         };
         format!(
-            "data directory     {}\nenvironment        {} ({verb})\nprovider identity  {}\nfingerprint        {}\n\
+            "data directory     {}\nenvironment        {} ({verb})\nprovider identity  {}\n\
+             fingerprint        {}\n\
              API token          {} (0600)\n\nNext: halfkey serve",
             data.path().display(),
             outcome.environment,

@@ -33,8 +33,8 @@ impl ChangeOperation {
     }
 }
 
-/// How a locked generation, under which no OT ceremony runs, starts its change: a proof of knowledge
-/// of one customer share (custody rule 7).
+/// How a locked generation, under which no OT ceremony runs, starts its change: a proof of
+/// knowledge of one customer share (custody rule 7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareProofBody {

@@ -80,12 +80,11 @@ impl Deal {
         rng: &mut BoxRng,
     ) -> Result<Outgoing, Error> {
         const FROST: Error = Error::Bug("FROST does not split a scalar");
-        let seed = match self.imported.take() {
-            Some(seed) => seed,
-            None => {
-                let drawn = Zeroizing::new(draw_32(rng));
-                Seed::derive(&drawn, contribution, session.wallet)?
-            }
+        let seed = if let Some(seed) = self.imported.take() {
+            seed
+        } else {
+            let drawn = Zeroizing::new(draw_32(rng));
+            Seed::derive(&drawn, contribution, session.wallet)?
         };
         let key = SigningKey::from_scalar(seed.scalar()).map_err(|_| FROST)?;
         let ids = all_identifiers(self.scheme)?;

@@ -2,8 +2,8 @@
 //! polynomial of its own, and what anybody receives is checked against the public shares everybody
 //! has kept since keygen.
 //!
-//! Of an exportable key the seed shares change with it: in a refresh by one zero-sharing whose slope
-//! is a hash (custody rule 25), else by sharing the weighted seed shares again.
+//! Of an exportable key the seed shares change with it: in a refresh by one zero-sharing whose
+//! slope is a hash (custody rule 25), else by sharing the weighted seed shares again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -253,6 +253,10 @@ impl Reshare {
     }
 
     /// The sum of everything, as a share.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "fields and groups do not overflow"
+    )]
     fn sum(&mut self, session: &Session) -> Result<KeyMaterial, Error> {
         const INCOMPLETE: Error = Error::Bug("a sum before all fragments");
         if !self.fragments.keys().eq(self.change.contributors.iter())

@@ -1,8 +1,9 @@
-//! What a keygen starts from: nothing, a key made elsewhere, or the shares of an earlier generation.
+//! What a keygen starts from: nothing, a key made elsewhere, or the shares of an earlier
+//! generation.
 //!
 //! In the last two cases every party's polynomial has a known constant term: of the party that puts
-//! the key in, its part of it; of everybody else, zero. What comes out is accepted only if it is the
-//! same key.
+//! the key in, its part of it; of everybody else, zero. What comes out is accepted only if it is
+//! the same key.
 
 use std::collections::BTreeMap;
 

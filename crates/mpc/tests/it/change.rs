@@ -10,7 +10,7 @@ use halfkey_core::{
 };
 use halfkey_mpc::simulate::{Parties, to_end};
 use halfkey_mpc::test_shares::identity;
-use halfkey_mpc::{Ceremony, Change, Error, KeyShare, Keygen, NextShares, Sign};
+use halfkey_mpc::{Change, Error, KeyShare, Keygen, NextShares, Sign};
 
 use crate::run::*;
 

@@ -14,9 +14,9 @@ use crate::{Error, PendingWallet, Result, WalletClient};
 
 impl WalletClient {
     /// New shares for the same parties, as a pending generation: store them beside the old ones,
-    /// read them back, [`PendingWallet::prove`], [`PendingWallet::activate`] (custody rule 8). Until
-    /// then the old shares sign. `shares` are every customer share; needs an API token with the
-    /// scope `wallet.refresh`.
+    /// read them back, [`PendingWallet::prove`], [`PendingWallet::activate`] (custody rule 8).
+    /// Until then the old shares sign. `shares` are every customer share; needs an API token with
+    /// the scope `wallet.refresh`.
     ///
     /// With `compromised` the provider shreds every earlier generation at the commit (custody rule
     /// 10); do the same with yours.

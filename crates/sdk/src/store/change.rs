@@ -1,6 +1,6 @@
-//! Refresh, reshare and replacement of a stored wallet's shares: the new generation is written beside
-//! the active one, read back, proven and committed before anything of the old one moves (custody
-//! rules 6 to 12).
+//! Refresh, reshare and replacement of a stored wallet's shares: the new generation is written
+//! beside the active one, read back, proven and committed before anything of the old one moves
+//! (custody rules 6 to 12).
 
 use std::sync::Arc;
 
@@ -85,14 +85,14 @@ impl WalletStore {
         self.change(address, wanted).await
     }
 
-    /// Goes to its end whether or not the caller waits: a change that stops halfway only leaves more
-    /// to settle.
+    /// Goes to its end whether or not the caller waits: a change that stops halfway only leaves
+    /// more to settle.
     async fn change(&self, address: &str, wanted: Wanted) -> Result<Changed> {
         let (store, address) = (self.clone(), address.to_owned());
         to_the_end(async move { store.change_now(&address, wanted).await }).await
     }
 
-    #[tracing::instrument(level = "debug", skip_all, fields(address, operation = wanted.operation.as_str()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(address))]
     async fn change_now(&self, address: &str, wanted: Wanted) -> Result<Changed> {
         if !self.vault.can_open() {
             return Err(Error::CannotOpen);

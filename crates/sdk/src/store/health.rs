@@ -284,26 +284,32 @@ enum Opened {
 }
 
 fn is_outage(error: &Error) -> bool {
-    match error {
+    !matches!(
+        error,
         Error::Vault(
             VaultError::Corrupt { .. } | VaultError::NotFound(_) | VaultError::Environment { .. },
-        )
-        | Error::ShareDamaged
-        | Error::VaultState(_) => false,
-        _ => true,
-    }
+        ) | Error::ShareDamaged
+            | Error::VaultState(_)
+    )
 }
 
 /// What a failed try says of the wallet.
 fn of_failure(error: Error) -> Health {
-    match (&error, error.api_code()) {
-        (Error::WalletLocked { .. } | Error::PeerMisbehaved { .. }, _)
-        | (Error::LockNotStored { .. }, _)
-        | (_, Some(ErrorCode::WalletLocked | ErrorCode::NeedsCompleteRefresh)) => Health::Locked {
+    let theirs = matches!(
+        error.api_code(),
+        Some(ErrorCode::WalletLocked | ErrorCode::NeedsCompleteRefresh)
+    );
+    match &error {
+        _ if theirs => Health::Locked {
             why: error.to_string(),
         },
+        Error::WalletLocked { .. } | Error::PeerMisbehaved { .. } | Error::LockNotStored { .. } => {
+            Health::Locked {
+                why: error.to_string(),
+            }
+        }
         // The store was rolled back or damaged: an operator decides (custody rule 11).
-        (Error::VaultState(_), _) => Health::Recoverable {
+        Error::VaultState(_) => Health::Recoverable {
             why: error.to_string(),
         },
         _ => Health::Unchecked(Box::new(error)),

@@ -188,7 +188,8 @@ impl WalletStore {
     }
 }
 
-/// Failures that a change committed meanwhile explains; all of them from before anything was signed.
+/// Failures that a change committed meanwhile explains; all of them from before anything was
+/// signed.
 const fn may_have_changed(error: &Error) -> bool {
     matches!(
         error,

@@ -186,8 +186,8 @@ async fn a_token_without_the_scope_or_without_the_share_changes_nothing() {
     assert!(matches!(error, Error::ShareOfAnotherWallet), "{error}");
 }
 
-/// Every signature is valid and none is lost while the shares change under them. The long version is
-/// the soak run.
+/// Every signature is valid and none is lost while the shares change under them. The long version
+/// is the soak run.
 #[tokio::test(flavor = "multi_thread")]
 async fn refreshes_race_with_signatures() {
     let provider = Provider::start().await;

@@ -9,7 +9,7 @@ use halfkey_core::wire::{
     ActivityRef, AttemptState, CeremonyMessage, CeremonyReply, ChangeRequest, CreatedWallet,
     ErrorCode,
 };
-use halfkey_mpc::{Error as MpcError, KeyShare, Keygen};
+use halfkey_mpc::{Error as MpcError, KeyShare, Keygen, ShareHeader};
 use halfkey_vault::{Access, Purpose};
 
 use super::drive::{Progress, ceremony_error, check_parties, drive};
@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::{self, WalletRow};
-use crate::db::{Entry, attempts, shares};
+use crate::db::{Entry, Tx, attempts, shares};
 
 mod params;
 
@@ -150,33 +150,8 @@ async fn stage(
 
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
-    if let Some(known) = attempts::by_id(tx.conn(), environment, header.attempt).await? {
-        let code = match known.state {
-            AttemptState::Aborted => ErrorCode::AttemptAborted,
-            _ => ErrorCode::CeremonyConflict,
-        };
-        return Err(ApiError::new(code, "the attempt was settled meanwhile"));
-    }
-    let now = wallets::by_id(tx.conn(), environment, wallet.wallet).await?;
-    let from = (wallet.generation, wallet.attempt);
-    if now.is_none_or(|now| (now.generation, now.attempt) != from)
-        || header.generation <= changes::high_water(tx.conn(), environment, wallet.wallet).await?
-    {
-        let message = "another change came in between: begin again";
-        return Err(ApiError::new(ErrorCode::StaleGeneration, message));
-    }
-    let change = StagedChange {
-        operation: body.operation,
-        wallet: wallet.wallet,
-        attempt: header.attempt,
-        generation: header.generation,
-        from,
-        scheme: header.scheme,
-        share_set: header.share_set,
-        key_share: header.key_share,
-        custody_origin: header.custody_origin,
-        compromised: body.compromised,
-    };
+    check_unchanged(&mut tx, context, header).await?;
+    let change = staged_change(context, header);
     let of = (header.generation, header.attempt);
     attempts::insert_staged(
         &mut tx,
@@ -210,4 +185,47 @@ async fn stage(
         custody_origin: header.custody_origin,
     };
     Ok((created, activity))
+}
+
+/// What was true when the change began must still be: a new attempt, a new number, the same active
+/// generation.
+async fn check_unchanged(
+    tx: &mut Tx,
+    context: &Context,
+    header: &ShareHeader,
+) -> Result<(), ApiError> {
+    let Context { caller, wallet, .. } = context;
+    let environment = &caller.environment.id;
+    if let Some(known) = attempts::by_id(tx.conn(), environment, header.attempt).await? {
+        let code = match known.state {
+            AttemptState::Aborted => ErrorCode::AttemptAborted,
+            _ => ErrorCode::CeremonyConflict,
+        };
+        return Err(ApiError::new(code, "the attempt was settled meanwhile"));
+    }
+    let now = wallets::by_id(tx.conn(), environment, wallet.wallet).await?;
+    let from = (wallet.generation, wallet.attempt);
+    if now.is_none_or(|now| (now.generation, now.attempt) != from)
+        || header.generation <= changes::high_water(tx.conn(), environment, wallet.wallet).await?
+    {
+        let message = "another change came in between: begin again";
+        return Err(ApiError::new(ErrorCode::StaleGeneration, message));
+    }
+    Ok(())
+}
+
+fn staged_change(context: &Context, header: &ShareHeader) -> StagedChange {
+    let Context { wallet, body, .. } = context;
+    StagedChange {
+        operation: body.operation,
+        wallet: wallet.wallet,
+        attempt: header.attempt,
+        generation: header.generation,
+        from: (wallet.generation, wallet.attempt),
+        scheme: header.scheme,
+        share_set: header.share_set,
+        key_share: header.key_share,
+        custody_origin: header.custody_origin,
+        compromised: body.compromised,
+    }
 }

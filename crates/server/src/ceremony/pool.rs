@@ -94,7 +94,7 @@ mod tests {
             let busy = Arc::clone(&pool);
             let keygen = tokio::spawn(async move {
                 let step = move || {
-                    drop(started.send(()));
+                    started.send(()).unwrap();
                     blocked.recv()
                 };
                 busy.run(Class::Keygen, step).await

@@ -1,5 +1,5 @@
-//! Once a second: ends ceremonies past their deadline, writes locks and suspicions that could not be
-//! written, and moves the restore anchor on.
+//! Once a second: ends ceremonies past their deadline, writes locks and suspicions that could not
+//! be written, and moves the restore anchor on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

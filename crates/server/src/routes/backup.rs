@@ -243,8 +243,8 @@ fn given_back(row: BackupRow) -> Option<RecoveredShare> {
     })
 }
 
-/// `POST …/{wallet}/keyShares/backup/locations`: where the customer keeps backups. Of those kept here
-/// it names the ids that storing returned.
+/// `POST …/{wallet}/keyShares/backup/locations`: where the customer keeps backups. Of those kept
+/// here it names the ids that storing returned.
 pub(super) async fn locations(
     State(app): State<Arc<App>>,
     Path((env, wallet)): Path<(String, String)>,

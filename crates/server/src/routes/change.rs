@@ -35,8 +35,8 @@ pub(super) async fn refresh(
     changed(app, (env, wallet), call, Scope::Refresh, wanted).await
 }
 
-/// `POST /sdk/{env}/waas/{wallet}/reshare`: new shares for another scheme's parties, or for the same
-/// ones after one share was lost. Takes the API token.
+/// `POST /sdk/{env}/waas/{wallet}/reshare`: new shares for another scheme's parties, or for the
+/// same ones after one share was lost. Takes the API token.
 pub(super) async fn reshare(
     State(app): State<Arc<App>>,
     Path((env, wallet)): Path<(String, String)>,

@@ -1,5 +1,5 @@
-//! The commit of a refresh, reshare or replacement: the staged generation becomes the active one and
-//! the one before it is kept or shredded (custody rules 3, 6, 7, 9 and 10).
+//! The commit of a refresh, reshare or replacement: the staged generation becomes the active one
+//! and the one before it is kept or shredded (custody rules 3, 6, 7, 9 and 10).
 
 use std::sync::atomic::Ordering;
 

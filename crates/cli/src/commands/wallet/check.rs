@@ -87,8 +87,8 @@ async fn walk(
     }
 }
 
-/// The addresses that an earlier run has written; a torn last line is tried again. What could not be
-/// checked then is not known.
+/// The addresses that an earlier run has written; a torn last line is tried again. What could not
+/// be checked then is not known.
 fn read_report(path: &Path) -> Result<BTreeSet<String>, Failure> {
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
