@@ -303,7 +303,7 @@ generation sign without the provider for ever.")]
         #[command(flatten)]
         provider: Provider,
     },
-    /// Replace a customer share of a TWO_OF_THREE wallet that is lost.
+    /// Replace a customer share of a `TWO_OF_THREE` wallet that is lost.
     #[command(after_help = "Example:
   halfkey wallet replace-share 0xABC… --lost 3
 

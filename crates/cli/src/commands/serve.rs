@@ -51,6 +51,8 @@ pub(crate) async fn run(
         "metrics": server.metrics_addr(),
         "allow_blind": options.allow_blind,
     });
+    // Before anybody is told that it listens: whoever then stops it stops it in order.
+    let mut terminate = signal(SignalKind::terminate())?;
     output.result(&value, || {
         let mut text = format!(
             "halfkey provider on {url}\n  data directory     {}\n  environment        {}\n  \
@@ -75,7 +77,6 @@ pub(crate) async fn run(
         }
         text
     });
-    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

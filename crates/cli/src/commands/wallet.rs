@@ -53,6 +53,22 @@ pub(crate) async fn run(
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             resume::run(&store, address.as_deref(), output).await
         }
+        command @ (Wallet::Refresh(_)
+        | Wallet::Reshare { .. }
+        | Wallet::ReplaceShare { .. }
+        | Wallet::Check { .. }) => life(data, passphrase, command, output).await,
+        command => sign(data, passphrase, command, output).await,
+    }
+}
+
+/// What happens to a wallet after it was made.
+async fn life(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    command: Wallet,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
         Wallet::Refresh(options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
             change::refresh(&store, &options, output).await
@@ -81,6 +97,17 @@ pub(crate) async fn run(
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             check::run(&store, &addresses, report.as_deref(), output).await
         }
+        _ => Err(Failure::internal("another command")),
+    }
+}
+
+async fn sign(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    command: Wallet,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
         Wallet::SignMessage {
             address,
             message,
@@ -113,5 +140,6 @@ pub(crate) async fn run(
             )
             .await
         }
+        _ => Err(Failure::internal("another command")),
     }
 }

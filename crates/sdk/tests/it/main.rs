@@ -13,7 +13,6 @@ mod anvil;
 mod bad_input;
 mod bare;
 mod changed;
-#[cfg(test)]
 mod cheated;
 mod guarded;
 mod http;

@@ -100,8 +100,8 @@ fn read_report(path: &Path) -> Result<BTreeSet<String>, Failure> {
         let Ok(entry) = serde_json::from_str::<Value>(&line?) else {
             continue;
         };
-        if let (Some(address), Some(class)) =
-            (entry["account_address"].as_str(), entry["health"].as_str())
+        let text = |name| entry.get(name).and_then(Value::as_str);
+        if let (Some(address), Some(class)) = (text("account_address"), text("health"))
             && class != "unchecked"
         {
             known.insert(address.to_owned());
@@ -116,7 +116,6 @@ fn entry(address: &str, health: &Health) -> Value {
 
 fn detail(health: &Health) -> String {
     match health {
-        Health::Signs => String::new(),
         Health::Recoverable { why } | Health::Locked { why } | Health::Lost { why } => why.clone(),
         Health::Stale { ours, theirs } => {
             format!("this half is at generation {ours}, the provider at {theirs}")
