@@ -87,8 +87,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Wallet(Wallet),
     /// This customer's vault: its KEK, and the records under it.
-    #[command(subcommand)]
-    Vault(Vault),
+    Vault {
+        /// The vault of the customer's second party (`second_vault` in storage.toml) instead.
+        #[arg(long, global = true)]
+        second: bool,
+        #[command(subcommand)]
+        command: Vault,
+    },
     /// The audit and activity chains.
     #[command(subcommand)]
     Audit(Audit),

@@ -26,7 +26,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
-        Command::Vault(command) => vault::run(&data, passphrase, command, output).await,
+        Command::Vault { second, command } => {
+            vault::run(&data, passphrase, (command, second), output).await
+        }
         Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
         Command::Incident(command) => incident::run(&data, passphrase, command, output).await,
         Command::Audit(command) => audit::run(&data, passphrase, command, output).await,

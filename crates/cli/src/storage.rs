@@ -30,6 +30,39 @@ pub(crate) async fn open(
     Ok(opened.await?)
 }
 
+/// The tiers of the customer's second party, where `first` names any.
+pub(crate) async fn open_second(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    environment: &EnvironmentId,
+    first: &Storage,
+) -> Result<Option<Storage>, Failure> {
+    let Some(dir) = &first.config.second_vault else {
+        return Ok(None);
+    };
+    let dir = data.customer().join(dir);
+    let config = StorageConfig::read(&dir.join("storage.toml"))?;
+    let (clock, node) = (Arc::new(SystemClock), "cli");
+    let opened =
+        Storage::create_or_open(&dir, environment, &config, passphrase.as_ref(), clock, node);
+    let second = opened.await?;
+    let Some(shared) = first.shared_with(&second) else {
+        return Ok(Some(second));
+    };
+    if first.config.require_distinct_vaults {
+        second.close().await;
+        return Err(Failure::input(format!(
+            "require_distinct_vaults: both customer parties share {shared}"
+        ))
+        .with_hint("give the second vault another store and another KEK"));
+    }
+    tracing::warn!(
+        shared,
+        "the two customer parties of TWO_OF_THREE are not apart"
+    );
+    Ok(Some(second))
+}
+
 /// The same for commands that need no provider: the environment is the one `init` wrote.
 pub(crate) async fn open_here(
     data: &DataDir,

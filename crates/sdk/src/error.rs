@@ -119,6 +119,10 @@ pub enum Error {
         /// Why it was not finished.
         source: Box<Error>,
     },
+    /// Both customer shares of a `TWO_OF_THREE` wallet would lie in one vault, and that is not
+    /// wanted.
+    #[error("a TWO_OF_THREE wallet needs a vault of its own for each customer party")]
+    DistinctVaultsRequired,
     /// This process holds no right to open shares, so another one has to finish.
     #[error("this process may not open shares")]
     CannotOpen,

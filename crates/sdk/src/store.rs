@@ -1,10 +1,10 @@
 //! [`WalletStore`]: the clients with the storage tiers underneath.
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use halfkey_core::random::os_rng;
-use halfkey_core::{ChainName, RequestId, WalletProperties};
+use halfkey_core::{ChainName, PartyIndex, RequestId, ThresholdSignatureScheme, WalletProperties};
 use halfkey_vault::{Access, PropertiesStore, Purpose, ReadThrough, Vault};
 use tokio::sync::OnceCell;
 
@@ -52,9 +52,13 @@ pub use view::{StoredWallet, WalletView};
 pub struct WalletStore {
     client: Arc<WalletClient>,
     vault: Vault,
+    /// Of the customer's second party, where it has one of its own.
+    second_vault: Option<Vault>,
     cache: Arc<ReadThrough<Error>>,
     options: StoreOptions,
     pinned: Arc<OnceCell<()>>,
+    /// Whether it was said that both shares of a quorum lie in one vault.
+    warned: Arc<Once>,
 }
 
 impl fmt::Debug for WalletStore {
@@ -77,10 +81,55 @@ impl WalletStore {
         Self {
             client,
             vault,
+            second_vault: None,
             cache: Arc::new(ReadThrough::new(properties, options.cache_deadline)),
             options,
             pinned: Arc::default(),
+            warned: Arc::new(Once::new()),
         }
+    }
+
+    /// The same with a vault of its own for the customer's second party: the two shares of a
+    /// `TWO_OF_THREE` wallet, which are a quorum, then lie apart (custody rules 2 and 3). Rows,
+    /// locks and everything else stay in the first vault. Only the caller knows whether the two
+    /// have different stores, keys and operators.
+    #[must_use]
+    pub fn with_second_vault(mut self, vault: Vault) -> Self {
+        self.second_vault = Some(vault);
+        self
+    }
+
+    /// Where the share of this party lies.
+    fn vault_of(&self, party: PartyIndex) -> &Vault {
+        match &self.second_vault {
+            Some(second) if party == PartyIndex::CUSTOMER_2 => second,
+            _ => &self.vault,
+        }
+    }
+
+    /// Whether this process may open every share that a scheme gives the customer.
+    fn can_open(&self, scheme: ThresholdSignatureScheme) -> bool {
+        PartyIndex::customers(scheme)
+            .iter()
+            .all(|party| self.vault_of(*party).can_open())
+    }
+
+    /// Before a wallet of this scheme is made: refused, or warned of once, where both of its
+    /// customer shares would lie in one vault.
+    fn check_vaults(&self, scheme: ThresholdSignatureScheme) -> Result<()> {
+        if scheme == ThresholdSignatureScheme::TwoOfTwo || self.second_vault.is_some() {
+            return Ok(());
+        }
+        if self.options.require_distinct_vaults {
+            return Err(Error::DistinctVaultsRequired);
+        }
+        self.warned.call_once(|| {
+            tracing::warn!(
+                "both customer shares of a TWO_OF_THREE wallet lie in one vault: whoever opens it \
+                 has the key"
+            );
+        });
+        Ok(())
     }
 
     /// The client underneath.

@@ -102,6 +102,24 @@ impl Storage {
         self.vault.parts().unwrap.as_ref()
     }
 
+    /// What this shares with `other`, in words: one place for records, or one KEK. `None` when the
+    /// two are apart as far as their configurations tell.
+    pub fn shared_with(&self, other: &Self) -> Option<String> {
+        let places = |storage: &Self, tier: Tier| -> Vec<(&'static str, String)> {
+            let of_tier = storage.backends.iter().filter(|one| one.tier == tier);
+            of_tier.map(|one| (one.kind, one.place.clone())).collect()
+        };
+        [Tier::Records, Tier::Secrets, Tier::Kms]
+            .into_iter()
+            .find_map(|tier| {
+                let theirs = places(other, tier);
+                let shared = places(self, tier)
+                    .into_iter()
+                    .find(|one| theirs.contains(one));
+                shared.map(|(kind, place)| format!("{} {kind} {place}", tier.as_str()))
+            })
+    }
+
     /// Closes the files; what was written is durable already.
     pub async fn close(&self) {
         self.vault.clear_dek_cache();

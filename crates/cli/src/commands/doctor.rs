@@ -23,12 +23,16 @@ pub(crate) async fn run(
     options: &Doctor,
     output: Output,
 ) -> Result<(), Failure> {
-    let (storage, environment) = storage::open_here(data, passphrase).await?;
+    let (storage, environment) = storage::open_here(data, passphrase.clone()).await?;
+    let second = storage::open_second(data, passphrase, &environment, &storage).await?;
     let mut checks = probe::run(&storage, &environment).await;
-    checks.extend(tiers::run(data, &storage).await);
+    checks.extend(tiers::run(data, &storage, second.as_ref()).await);
     checks.extend(keys::run(&storage, &environment, options.max_key_age).await);
     checks.extend(host::run(data));
     storage.close().await;
+    if let Some(second) = second {
+        second.close().await;
+    }
     checks.sort_by_key(|check| check.requirement);
     let failed = checks.iter().filter(|check| check.status == Status::Fail);
     let failed = failed.count();

@@ -19,22 +19,37 @@ use crate::storage::{self, ACTOR};
 pub(crate) async fn run(
     data: &DataDir,
     passphrase: Option<SecretString>,
-    command: Vault,
+    (command, second): (Vault, bool),
     output: Output,
 ) -> Result<(), Failure> {
-    let (storage, environment) = storage::open_here(data, passphrase).await?;
+    let (first, environment) = storage::open_here(data, passphrase.clone()).await?;
+    let storage = if second {
+        let opened = storage::open_second(data, passphrase, &environment, &first).await?;
+        opened.ok_or_else(|| {
+            Failure::input("there is no second vault").with_hint("second_vault in storage.toml")
+        })?
+    } else {
+        first.clone()
+    };
+    // What a record is bound to stands in the rows of the first vault.
+    let rows = &first.vault;
     let done = match command {
         Vault::Status => status::run(&storage, output).await,
         Vault::Rotate { every: None } => rotate::once(&storage, output).await,
         Vault::Rotate { every: Some(every) } => {
-            rotate::service(&storage, &environment, every, output).await
+            rotate::service((&storage, rows), &environment, every, output).await
         }
-        Vault::Rewrap(options) => rewrap::run(&storage, &environment, options, output).await,
+        Vault::Rewrap(options) => {
+            rewrap::run((&storage, rows), &environment, options, output).await
+        }
         Vault::Due { older_than } => due::run(&storage, older_than, output).await,
         Vault::Disable { kek_version } => version::disable(&storage, &kek_version, output).await,
         Vault::Enable { kek_version } => version::enable(&storage, &kek_version, output).await,
     };
     storage.close().await;
+    if second {
+        first.close().await;
+    }
     done
 }
 

@@ -26,6 +26,7 @@ impl Error {
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::NotActivated(_) => "not_activated",
             Self::LeftPending { .. } => "left_pending",
+            Self::DistinctVaultsRequired => "distinct_vaults_required",
             Self::CannotOpen => "cannot_open",
             Self::AttemptAborted(_) => "attempt_aborted",
             Self::VaultState(_) => "vault_state",

@@ -1,10 +1,12 @@
 use halfkey_core::AttemptId;
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ProofState;
-use halfkey_vault::{Error as VaultError, Expect, Purpose, RecordName, SealedRecord, Versioned};
+use halfkey_vault::{
+    Error as VaultError, Expect, Purpose, RecordName, SealedRecord, Vault, Versioned,
+};
 
 use super::WalletStore;
-use super::row::{GenerationRow, GenerationState, StateRow};
+use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
 use crate::{Error, Result};
 
 impl WalletStore {
@@ -50,15 +52,16 @@ impl WalletStore {
             let from = RecordName::new(&*party.record)?;
             let to = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
             // Of a changed wallet the generation before stands there; its own record stays.
-            let expect = match self.vault.get_row(&to).await? {
-                Some(earlier) if self.is_earlier(row, generation, &earlier).await? => {
+            let vault = self.vault_of(party.party);
+            let expect = match vault.get_row(&to).await? {
+                Some(earlier) if is_earlier(vault, row, generation, party, &earlier).await? => {
                     Expect::Rev(earlier.rev)
                 }
                 _ => Expect::Absent,
             };
-            match self.vault.copy(&from, &to, expect).await {
+            match vault.copy(&from, &to, expect).await {
                 Ok(_) => {}
-                Err(VaultError::Conflict(_)) => self.same_record(&from, &to).await?,
+                Err(VaultError::Conflict(_)) => same_record(vault, &from, &to).await?,
                 Err(VaultError::NotFound(name)) => {
                     return Err(Error::VaultState(format!(
                         "{name} is missing although its attempt is committed"
@@ -71,30 +74,6 @@ impl WalletStore {
         Ok(())
     }
 
-    /// Whether what stands under an active name is a copy of a generation before `generation`.
-    async fn is_earlier(
-        &self,
-        row: &StateRow,
-        generation: &GenerationRow,
-        standing: &Versioned<Vec<u8>>,
-    ) -> Result<bool> {
-        let standing = SealedRecord::from_bytes(&standing.value).ok();
-        let earlier = row.generations.iter();
-        for one in earlier.filter(|one| one.committed && one.generation < generation.generation) {
-            for party in &one.parties {
-                let name = RecordName::new(&*party.record)?;
-                let stored = self.vault.get_row(&name).await?;
-                let stored = stored.and_then(|row| SealedRecord::from_bytes(&row.value).ok());
-                if let (Some(stored), Some(standing)) = (stored, &standing)
-                    && stored.is_same_but_for_wraps(standing)
-                {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
     /// Destroys the records of burnt generations, after a compromise (custody rule 10).
     pub(super) async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
         for generation in &row.generations {
@@ -104,7 +83,7 @@ impl WalletStore {
             for party in &generation.parties {
                 let name = RecordName::new(&*party.record)?;
                 let access = self.access(Purpose::Change);
-                match self.vault.destroy(&name, &access).await {
+                match self.vault_of(party.party).destroy(&name, &access).await {
                     Ok(()) | Err(VaultError::NotFound(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -112,18 +91,41 @@ impl WalletStore {
         }
         Ok(())
     }
+}
 
-    /// An earlier try copied it (and one of the two may have been rewrapped since); anything else
-    /// under that name is not ours to overwrite.
-    async fn same_record(&self, from: &RecordName, to: &RecordName) -> Result<()> {
-        let (from, stored) = (
-            self.vault.get_row(from).await?,
-            self.vault.get_row(to).await?,
-        );
-        let record = |row: Option<Versioned<Vec<u8>>>| SealedRecord::from_bytes(&row?.value).ok();
-        match (record(from), record(stored)) {
-            (Some(from), Some(stored)) if from.is_same_but_for_wraps(&stored) => Ok(()),
-            _ => Err(Error::VaultState(format!("{to} holds another record"))),
+/// Whether what stands under a party's active name is a copy of a generation before `generation`.
+async fn is_earlier(
+    vault: &Vault,
+    row: &StateRow,
+    generation: &GenerationRow,
+    party: &PartyRow,
+    standing: &Versioned<Vec<u8>>,
+) -> Result<bool> {
+    let standing = SealedRecord::from_bytes(&standing.value).ok();
+    let earlier = row.generations.iter();
+    let earlier = earlier.filter(|one| one.committed && one.generation < generation.generation);
+    for one in earlier.flat_map(|one| &one.parties) {
+        if one.party != party.party {
+            continue;
         }
+        let stored = vault.get_row(&RecordName::new(&*one.record)?).await?;
+        let stored = stored.and_then(|row| SealedRecord::from_bytes(&row.value).ok());
+        if let (Some(stored), Some(standing)) = (stored, &standing)
+            && stored.is_same_but_for_wraps(standing)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// An earlier try copied it (and one of the two may have been rewrapped since); anything else under
+/// that name is not ours to overwrite.
+async fn same_record(vault: &Vault, from: &RecordName, to: &RecordName) -> Result<()> {
+    let (from, stored) = (vault.get_row(from).await?, vault.get_row(to).await?);
+    let record = |row: Option<Versioned<Vec<u8>>>| SealedRecord::from_bytes(&row?.value).ok();
+    match (record(from), record(stored)) {
+        (Some(from), Some(stored)) if from.is_same_but_for_wraps(&stored) => Ok(()),
+        _ => Err(Error::VaultState(format!("{to} holds another record"))),
     }
 }

@@ -87,24 +87,23 @@ impl WalletStore {
         ctx: &BindCtx,
         share: &KeyShare,
     ) -> Result<()> {
+        let vault = self.vault_of(ctx.party);
         let (plaintext, access) = (share.encode()?, self.access(Purpose::Resume));
-        let expect = match self.vault.load(name, ctx, &access).await {
+        let expect = match vault.load(name, ctx, &access).await {
             Ok(found) if found.value == plaintext => return Ok(()),
             Err(VaultError::NotFound(_)) => Expect::Absent,
             // It opens, so it is somebody's: never overwritten.
             Ok(_) => return Err(Error::VaultState(format!("{name} holds another share"))),
             // What does not open is not worth keeping beside the share itself.
-            Err(VaultError::Corrupt { .. }) => match self.vault.get_row(name).await? {
+            Err(VaultError::Corrupt { .. }) => match vault.get_row(name).await? {
                 Some(found) => Expect::Rev(found.rev),
                 None => Expect::Absent,
             },
             Err(error) => return Err(error.into()),
         };
-        self.vault
-            .store(name, ctx, &plaintext, expect, &access)
-            .await?;
+        vault.store(name, ctx, &plaintext, expect, &access).await?;
         // The caller may let go of its copy after this: only a real unwrap says that it may.
-        let stored = self.vault.load(name, ctx, &access).await?;
+        let stored = vault.load(name, ctx, &access).await?;
         if stored.value == plaintext {
             Ok(())
         } else {

@@ -97,6 +97,7 @@ impl WalletStore {
         if !self.vault.can_open() {
             return Err(Error::CannotOpen);
         }
+        self.check_vaults(wanted.scheme.unwrap_or_default())?;
         self.pin().await?;
         let row = self.settled_row(address).await?;
         let state = &row.value;
@@ -234,7 +235,7 @@ impl WalletStore {
         for (share, party) in made.iter().zip(&pending.parties) {
             let name = RecordName::new(&*party.record)?;
             let ctx = next.share_ctx(&pending, party);
-            self.vault
+            self.vault_of(party.party)
                 .store(&name, &ctx, &share.encode()?, Expect::Absent, &access)
                 .await?;
             crash_point("change.after_sealed_write");

@@ -50,6 +50,7 @@ impl WalletStore {
         options: &CreateOptions,
     ) -> Result<WalletProperties> {
         options.check()?;
+        self.check_vaults(scheme)?;
         self.pin().await?;
         let earlier = match &options.idempotency_key {
             Some(key) => self.earlier(key, chain, scheme).await?,

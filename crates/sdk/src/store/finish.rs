@@ -14,13 +14,13 @@ impl WalletStore {
     /// Takes a pending generation whose shares are stored all the way: opens them by a real unwrap,
     /// proves every pair, commits, activates. Can be repeated from the start at any point.
     pub(super) async fn finish(&self, row: &Versioned<StateRow>) -> Result<()> {
-        if !self.vault.can_open() {
-            return Err(Error::CannotOpen);
-        }
         let state = &row.value;
         let generation = state
             .in_state(GenerationState::Pending)
             .ok_or(Error::Bug("nothing pending to finish"))?;
+        if !self.can_open(state.scheme_of(generation)) {
+            return Err(Error::CannotOpen);
+        }
         if self.is_locked(state, generation).await? {
             return Err(Error::WalletLocked {
                 generation: generation.generation,

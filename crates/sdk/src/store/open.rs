@@ -29,11 +29,11 @@ impl WalletStore {
                 generation: generation.generation,
             });
         }
-        if !self.vault.can_open() {
+        let wanted = self.signing_party(state);
+        if !self.vault.can_open() || !self.vault_of(wanted).can_open() {
             return Err(Error::CannotOpen);
         }
         self.check_high_water(state, generation).await?;
-        let wanted = self.signing_party(state);
         let party = generation.parties.iter().find(|row| row.party == wanted);
         let party = party.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
         let name = RecordName::active_share(&self.options.prefix, &state.address, party.party)?;
@@ -112,9 +112,10 @@ impl WalletStore {
         let ctx = row.share_ctx(generation, party);
         let access = self.access(purpose);
         // A proof's shares come from a real unwrap, past every cache (custody rule 7).
+        let vault = self.vault_of(party.party);
         let stored = match purpose {
-            Purpose::Sign => self.vault.load_warm(name, &ctx, &access).await?,
-            _ => self.vault.load(name, &ctx, &access).await?,
+            Purpose::Sign => vault.load_warm(name, &ctx, &access).await?,
+            _ => vault.load(name, &ctx, &access).await?,
         };
         let share = KeyShare::decode(&stored.value).map_err(|_| Error::ShareDamaged)?;
         if row.describes(generation, party, share.header()) {

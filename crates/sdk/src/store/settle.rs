@@ -54,7 +54,7 @@ impl WalletStore {
         row: &Versioned<StateRow>,
         generation: &GenerationRow,
     ) -> Result<Settled> {
-        if !self.vault.can_open() {
+        if !self.can_open(row.value.scheme_of(generation)) {
             // What is made active must open and be what it says.
             return Err(Error::CannotOpen);
         }
@@ -102,7 +102,7 @@ impl WalletStore {
     async fn is_stored(&self, generation: &GenerationRow) -> Result<bool> {
         for party in &generation.parties {
             let name = RecordName::new(&*party.record)?;
-            if self.vault.get_row(&name).await?.is_none() {
+            if self.vault_of(party.party).get_row(&name).await?.is_none() {
                 return Ok(false);
             }
         }

@@ -62,7 +62,7 @@ impl WalletStore {
         for (share, party) in shares.iter().zip(&generation.parties) {
             let name = RecordName::new(&*party.record)?;
             let ctx = row.share_ctx(generation, party);
-            self.vault
+            self.vault_of(party.party)
                 .store(&name, &ctx, &share.encode()?, Expect::Absent, &access)
                 .await?;
             crash_point("create.after_sealed_write");

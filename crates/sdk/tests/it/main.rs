@@ -24,4 +24,5 @@ mod proxy;
 mod seeds;
 mod stored;
 mod transport;
+mod two_vaults;
 mod vaults;

@@ -49,6 +49,11 @@ impl Storage {
         self.store_with(client, self.parts(), StoreOptions::default())
     }
 
+    /// Its vault with every right but to destroy.
+    pub(crate) fn vault(&self) -> Vault {
+        Vault::new(self.parts())
+    }
+
     /// A process that may destroy records too.
     pub(crate) fn destroying_store(&self, client: &WalletClient) -> WalletStore {
         let parts = VaultParts {

@@ -1,7 +1,7 @@
 //! `storage.toml`.
 
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halfkey_core::Clock;
@@ -29,6 +29,10 @@ pub struct StorageConfig {
     pub audit: AuditConfig,
     /// Deadlines and retries.
     pub retry: RetryConfig,
+    /// The directory of a second set of tiers, with a `storage.toml` of its own, for the shares of
+    /// the customer's second party in `TWO_OF_THREE` (custody rules 2 and 3). Relative to the
+    /// directory of this one.
+    pub second_vault: Option<PathBuf>,
     /// Whether `TWO_OF_THREE` insists on a vault of its own per customer party (custody rule 2).
     pub require_distinct_vaults: bool,
 }

@@ -10,11 +10,13 @@ use crate::context::DataDir;
 
 const TRANSIT: &str = "connections use TLS 1.3";
 const ACCESS: &str = "only who must can decrypt";
+const APART: &str = "the customer's shares of TWO_OF_THREE lie apart";
 const AUDIT: &str = "every access is in an audit log that fits together";
 
-pub(super) async fn run(data: &DataDir, storage: &Storage) -> Vec<Check> {
+pub(super) async fn run(data: &DataDir, storage: &Storage, second: Option<&Storage>) -> Vec<Check> {
     let mut checks = vec![transit(&storage.backends), provider(data)];
     checks.push(access(storage));
+    checks.push(apart(storage, second));
     checks.push(durable(&storage.backends));
     checks.push(audit(data).await);
     checks.push(sink(storage));
@@ -84,6 +86,28 @@ fn access(storage: &Storage) -> Check {
             "give each process a role in storage.toml and the policy of the storage guide",
         ),
         (_, _) => Check::pass(4, ACCESS, format!("this process has the role {role} only")),
+    }
+}
+
+/// The two customer shares of `TWO_OF_THREE` are a quorum (custody rule 2).
+fn apart(storage: &Storage, second: Option<&Storage>) -> Check {
+    const REMEDY: &str =
+        "second_vault in storage.toml: another store and another KEK, in other hands";
+    let Some(second) = second else {
+        let evidence = "both customer shares of a TWO_OF_THREE wallet lie in this one vault";
+        return if storage.config.require_distinct_vaults {
+            Check::fail(4, APART, evidence, REMEDY)
+        } else {
+            Check::cannot_tell(4, APART, evidence, REMEDY)
+        };
+    };
+    match storage.shared_with(second) {
+        Some(shared) => Check::fail(4, APART, format!("they share {shared}"), REMEDY),
+        None => Check::pass(
+            4,
+            APART,
+            "each customer party has a store and a KEK of its own",
+        ),
     }
 }
 

@@ -137,7 +137,14 @@ async fn rewrapped(
         no_verify: false,
     };
     let stop = stop_at_signal()?;
-    let report = rewrap::walk(storage, environment, options, &stop, output).await?;
+    let report = rewrap::walk(
+        (storage, &storage.vault),
+        environment,
+        options,
+        &stop,
+        output,
+    )
+    .await?;
     let value = rewrap::describe(&report);
     if report.is_clean() {
         return Ok(value);

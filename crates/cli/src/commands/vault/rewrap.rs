@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use halfkey::StoreContexts;
 use halfkey_core::EnvironmentId;
 use halfkey_vault::rotation::Progress;
-use halfkey_vault::{Purpose, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, Storage};
+use halfkey_vault::{Purpose, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, Storage, Vault};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -18,13 +18,13 @@ use crate::output::Output;
 use crate::progress;
 
 pub(in crate::commands) async fn run(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     options: Rewrap,
     output: Output,
 ) -> Result<(), Failure> {
     let stop = stop_at_signal()?;
-    let report = walk(storage, environment, options, &stop, output).await?;
+    let report = walk((storage, rows), environment, options, &stop, output).await?;
     output.result(&describe(&report), || table(&report));
     if report.is_clean() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(in crate::commands) async fn run(
 
 /// One walk over the store, with a progress bar.
 pub(in crate::commands) async fn walk(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     options: Rewrap,
     stop: &Stop,
@@ -49,7 +49,7 @@ pub(in crate::commands) async fn walk(
     let newest = kek
         .newest()
         .ok_or_else(|| Failure::internal("the KEK has no version"))?;
-    let parts = parts(storage, environment, options)?;
+    let parts = parts((storage, rows), environment, options)?;
     let rewrapper = Arc::new(Rewrapper::new(parts, access(Purpose::Rewrap)));
     let options = RewrapOptions {
         prefix: String::new(),
@@ -69,7 +69,7 @@ pub(in crate::commands) async fn walk(
 }
 
 fn parts(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     options: Rewrap,
 ) -> Result<RewrapParts, Failure> {
@@ -82,7 +82,7 @@ fn parts(
         )
         .with_hint("role = \"rewrapper\" or \"full\" in storage.toml")
     };
-    let contexts = StoreContexts::new(storage.vault.clone(), environment.clone(), "");
+    let contexts = StoreContexts::new(rows.clone(), environment.clone(), "");
     Ok(RewrapParts {
         list: storage.list().cloned().ok_or_else(forbidden)?,
         get: storage.get().cloned().ok_or_else(forbidden)?,

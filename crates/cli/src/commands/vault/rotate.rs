@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfkey_core::{EnvironmentId, UnixMillis};
-use halfkey_vault::{AuditEvent, AuditOutcome, AuditSink as _, Error, Purpose, Storage};
+use halfkey_vault::{AuditEvent, AuditOutcome, AuditSink as _, Error, Purpose, Storage, Vault};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -30,7 +30,7 @@ pub(super) async fn once(storage: &Storage, output: Output) -> Result<(), Failur
 /// Rotates and rewraps whenever the newest version is `every` old; ends at SIGINT or SIGTERM, after
 /// the records in flight.
 pub(super) async fn service(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     every: Duration,
     output: Output,
@@ -43,7 +43,7 @@ pub(super) async fn service(
             () = stop.wait() => return Ok(()),
             _ = looks.tick() => {}
         }
-        if let Err(failure) = turn(storage, environment, every, &stop, output).await {
+        if let Err(failure) = turn((storage, rows), environment, every, &stop, output).await {
             // A service outlives an outage; the next look tries again.
             tracing::warn!(code = failure.code, "{}", failure.message);
             output.line(format!("not now: {}", failure.message));
@@ -52,7 +52,7 @@ pub(super) async fn service(
 }
 
 async fn turn(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     every: Duration,
     stop: &rewrap::Stop,
@@ -72,7 +72,7 @@ async fn turn(
         per_second: Some(50),
         no_verify: false,
     };
-    let report = rewrap::walk(storage, environment, options, stop, output).await?;
+    let report = rewrap::walk((storage, rows), environment, options, stop, output).await?;
     if report.moved > 0 {
         output.line(format!("{} records moved", report.moved));
     }

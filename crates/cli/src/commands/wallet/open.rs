@@ -16,6 +16,8 @@ use crate::{rescue, storage};
 pub(crate) struct Opened {
     pub(crate) store: WalletStore,
     pub(crate) storage: Storage,
+    /// Of the customer's second party, where it has tiers of its own.
+    pub(crate) second: Option<Storage>,
     pub(crate) data: DataDir,
     pub(crate) environment: EnvironmentId,
 }
@@ -50,6 +52,9 @@ impl Opened {
     pub(crate) async fn close(self) {
         drop(self.store);
         self.storage.close().await;
+        if let Some(second) = self.second {
+            second.close().await;
+        }
     }
 }
 
@@ -86,7 +91,8 @@ pub(crate) async fn open_with(
     login: Login,
     timeout: Duration,
 ) -> Result<Opened, Failure> {
-    let storage = storage::open(data, passphrase, &config.environment).await?;
+    let storage = storage::open(data, passphrase.clone(), &config.environment).await?;
+    let second = storage::open_second(data, passphrase, &config.environment, &storage).await?;
     let mut options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
         .provider_identity(&config.provider_identity)
@@ -105,13 +111,19 @@ pub(crate) async fn open_with(
         Arc::clone(&storage.properties),
         StoreOptions {
             actor: "halfkey-cli".to_owned(),
+            require_distinct_vaults: storage.config.require_distinct_vaults,
             ..StoreOptions::default()
         },
     );
+    let store = match &second {
+        Some(second) => store.with_second_vault(second.vault.clone()),
+        None => store,
+    };
     rescue::apply_locks(data, &store).await?;
     Ok(Opened {
         store,
         storage,
+        second,
         data: data.clone(),
         environment: config.environment.clone(),
     })
