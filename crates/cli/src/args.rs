@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use halfkey_core::wire::Scope;
-use halfkey_core::{ChainName, EnvironmentId, ThresholdSignatureScheme, Variant};
+use halfkey_core::{ChainName, DerivationPath, EnvironmentId, ThresholdSignatureScheme, Variant};
 
 /// Open, self-hostable MPC server wallets: your backend holds one half of every key, the provider
 /// the other, and the two sign together.
@@ -280,6 +280,15 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
+    /// Make a wallet of a private key that exists: same address, and the provider never sees it.
+    #[command(after_help = "Examples:
+  halfkey wallet import --chain EVM --key-file key.txt
+  halfkey wallet import --chain SVM --key-file id.json          as solana-keygen writes it
+  halfkey wallet import --chain EVM --xprv --path m/0/0 --key-file -    from standard input
+
+Needs the scope wallet.import. The wallet's origin is `imported` for ever: whoever had the key before
+may still have it. Destroy the file afterwards.")]
+    Import(Import),
     /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
     #[command(after_help = "Examples:
   halfkey wallet refresh 0xABC…
@@ -450,6 +459,29 @@ pub(crate) struct Refresh {
     /// restored from a backup of before can then not be healed any more.
     #[arg(long, conflicts_with = "every")]
     pub(crate) compromised: bool,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
+}
+
+/// Options of `wallet import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// EVM or SVM.
+    #[arg(long)]
+    pub(crate) chain: ChainName,
+    /// Where the key stands; `-` reads standard input. EVM: 64 hexadecimal digits. SVM: a seed or a
+    /// key pair as base58, hex, base64 or a JSON list.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    /// The key is an extended private key (BIP-32 `xprv`); EVM only.
+    #[arg(long)]
+    pub(crate) xprv: bool,
+    /// Where below the xprv the address is; no index is hardened.
+    #[arg(long, value_name = "PATH", requires = "xprv", default_value = "m/0/0")]
+    pub(crate) path: DerivationPath,
+    /// `TWO_OF_TWO` or `TWO_OF_THREE`.
+    #[arg(long, default_value = "TWO_OF_TWO")]
+    pub(crate) scheme: ThresholdSignatureScheme,
     #[command(flatten)]
     pub(crate) provider: Provider,
 }

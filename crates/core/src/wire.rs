@@ -28,7 +28,7 @@ pub use ceremony::{CeremonyMessage, CeremonyOpen, CeremonyReply, CeremonyRound};
 pub use change::{ChangeOperation, ChangeRequest, ShareProofBody};
 pub use create::{
     AbortReply, AttemptReply, AttemptState, CommitReply, CommitRequest, CreateRequest,
-    CreatedWallet, ProveRequest,
+    CreatedWallet, ImportedKey, ProveRequest,
 };
 pub use error_body::{ErrorBody, ErrorCode};
 pub use export::ExportRequest;

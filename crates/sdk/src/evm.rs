@@ -11,7 +11,7 @@ use halfkey_core::{ChainName, ServerKeyShare, ThresholdSignatureScheme, WalletPr
 
 use crate::keygen::{self, CreateOptions};
 use crate::sign::{share, verify};
-use crate::{PendingWallet, Result, WalletClient, prove};
+use crate::{PendingWallet, PrivateKey, Result, WalletClient, prove};
 
 pub(crate) mod payload;
 mod settle;
@@ -64,7 +64,27 @@ impl<'a> EvmWalletClient<'a> {
         options: &CreateOptions,
     ) -> Result<PendingWallet> {
         let scheme = threshold_signature_scheme;
-        let generated = keygen::keygen(self.inner, ChainName::Evm, scheme, options).await?;
+        let generated = keygen::keygen(self.inner, ChainName::Evm, scheme, options, None).await?;
+        PendingWallet::new(self.inner, generated)
+    }
+
+    /// Makes a wallet of a key made elsewhere: the provider never sees it, and the OT state is new.
+    /// Otherwise as [`Self::create_wallet_account_pending`]. Needs an API token with the scope
+    /// `wallet.import`; drop the key as soon as the wallet is stored.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] for a key of another chain; the provider's
+    /// `wallet_exists` when the address belongs to a wallet already.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn import_private_key(
+        &self,
+        threshold_signature_scheme: ThresholdSignatureScheme,
+        key: &PrivateKey,
+        options: &CreateOptions,
+    ) -> Result<PendingWallet> {
+        let scheme = threshold_signature_scheme;
+        let chain = ChainName::Evm;
+        let generated = keygen::import(self.inner, chain, scheme, options, key).await?;
         PendingWallet::new(self.inner, generated)
     }
 

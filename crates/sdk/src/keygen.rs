@@ -12,6 +12,7 @@ use halfkey_mpc::{KeyShare, Keygen, KeygenParams};
 use crate::ceremony::{self, Class, Opening, OpeningBody, Table};
 use crate::client::Credential;
 use crate::error::carry;
+use crate::import::PrivateKey;
 use crate::transport::Retry;
 use crate::{Error, Result, WalletClient};
 use halfkey_core::crash_point::crash_point;
@@ -40,6 +41,22 @@ impl CreateOptions {
     }
 }
 
+/// The same for a key made elsewhere.
+pub(crate) async fn import(
+    client: &WalletClient,
+    chain: ChainName,
+    scheme: ThresholdSignatureScheme,
+    options: &CreateOptions,
+    key: &PrivateKey,
+) -> Result<Vec<KeyShare>> {
+    if key.chain() != chain {
+        return Err(Error::InvalidArgument(
+            "the private key is for another chain".to_owned(),
+        ));
+    }
+    keygen(client, chain, scheme, options, Some(key)).await
+}
+
 /// Makes a key and returns each customer party's share, in the order of the parties. The provider
 /// holds its half as staged; nothing is stored here and nothing is active yet.
 pub(crate) async fn keygen(
@@ -47,21 +64,25 @@ pub(crate) async fn keygen(
     chain: ChainName,
     scheme: ThresholdSignatureScheme,
     options: &CreateOptions,
+    import: Option<&PrivateKey>,
 ) -> Result<Vec<KeyShare>> {
     options.check()?;
     let identity = client.provider_identity().await?;
     let params = KeygenParams {
         environment: client.environment().clone(),
         chain,
-        key_type: KeyType::of(chain, options.variant),
+        key_type: KeyType::of(
+            chain,
+            import.map_or(options.variant, |_| PrivateKey::variant()),
+        ),
         scheme,
-        derivation_path: chain.default_path(),
+        derivation_path: import.map_or_else(|| chain.default_path(), |key| key.path().clone()),
         attempt: AttemptId::generate(&mut os_rng()),
         share_set: ShareSetId::generate(&mut os_rng()),
         ceremony: CeremonyId::generate(&mut os_rng()),
     };
-    let table = parties(&params, &identity)?;
-    let opening = opening(client, &params, options)?;
+    let table = parties(&params, import, &identity)?;
+    let opening = opening(client, &params, options, import)?;
     crash_point("create.before_keygen");
     let ended = ceremony::exchange(client, opening, table)
         .await
@@ -79,9 +100,22 @@ pub(crate) async fn keygen(
     }
 }
 
-fn parties(params: &KeygenParams, identity: &VerifyingKey) -> Result<Table<Keygen>> {
+fn parties(
+    params: &KeygenParams,
+    import: Option<&PrivateKey>,
+    identity: &VerifyingKey,
+) -> Result<Table<Keygen>> {
     let party = |party: &PartyIndex| {
-        Keygen::customer(params.clone(), *party, identity, os_rng()).map(|run| (*party, run))
+        let params = params.clone();
+        let run = match import {
+            None => Keygen::customer(params, *party, identity, os_rng()),
+            Some(import) => {
+                let key = (*party == PartyIndex::CUSTOMER_1).then_some(import.key());
+                let public = import.key().public()?;
+                Keygen::customer_import(params, public, *party, key, identity, os_rng())
+            }
+        };
+        run.map(|run| (*party, run))
     };
     let parties: core::result::Result<Vec<_>, _> = PartyIndex::customers(params.scheme)
         .iter()
@@ -94,6 +128,7 @@ fn opening(
     client: &WalletClient,
     params: &KeygenParams,
     options: &CreateOptions,
+    import: Option<&PrivateKey>,
 ) -> Result<Opening> {
     let key = options
         .idempotency_key
@@ -105,7 +140,8 @@ fn opening(
         threshold_signature_scheme: params.scheme,
         derivation_path: Some(params.derivation_path.indices().to_vec()),
         address_type: None,
-        variant: options.variant,
+        variant: import.map_or(options.variant, |_| PrivateKey::variant()),
+        import: import.map(PrivateKey::announced).transpose()?,
         share_set_id: params.share_set,
         ceremony: CeremonyOpen {
             ceremony_id: params.ceremony,
@@ -120,7 +156,10 @@ fn opening(
         idempotency_key: Some(key),
         // A repeat is byte-identical, and the provider keeps the reply to it (custody rule 18).
         retry: Retry::Idempotent,
-        by: Credential::Session,
+        by: match import {
+            Some(_) => Credential::ApiToken,
+            None => Credential::Session,
+        },
     })
 }
 

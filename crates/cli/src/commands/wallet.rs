@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod create;
+mod import;
 mod open;
 mod overview;
 mod resume;
@@ -53,7 +54,8 @@ pub(crate) async fn run(
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             resume::run(&store, address.as_deref(), output).await
         }
-        command @ (Wallet::Refresh(_)
+        command @ (Wallet::Import(_)
+        | Wallet::Refresh(_)
         | Wallet::Reshare { .. }
         | Wallet::ReplaceShare { .. }
         | Wallet::Check { .. }) => life(data, passphrase, command, output).await,
@@ -69,6 +71,10 @@ async fn life(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
+        Wallet::Import(options) => {
+            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            import::run(&store, &options, output).await
+        }
         Wallet::Refresh(options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
             change::refresh(&store, &options, output).await

@@ -27,10 +27,25 @@ pub struct CreateRequest {
     /// How an Ed25519 key is made.
     #[serde(default)]
     pub variant: Variant,
+    /// A key made elsewhere, which is shared instead of drawn; its secret stays with the customer.
+    /// Needs the API token and the scope `wallet.import`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportedKey>,
     /// The set of shares this keygen draws, named by the customer.
     pub share_set_id: ShareSetId,
     /// The ceremony's first messages.
     pub ceremony: CeremonyOpen,
+}
+
+/// What the provider is told of a key made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportedKey {
+    /// Of the root (SEC1 compressed, or 32 bytes), as hex.
+    pub public_key: String,
+    /// BIP-32 chain code of the root, as hex; empty for Ed25519.
+    #[serde(default)]
+    pub chain_code: String,
 }
 
 /// A wallet as the last keygen reply describes it: pending until its attempt is committed.

@@ -8,7 +8,7 @@ use super::resume::Settled;
 use super::row::GenerationState;
 use super::settle::settled_before;
 use super::{WalletStore, chain_of};
-use crate::{CreateOptions, Error, PendingWallet, Result, keygen};
+use crate::{CreateOptions, Error, PendingWallet, PrivateKey, Result, keygen};
 
 impl WalletStore {
     /// Creates an EVM wallet. Returns after it is stored, proven and active.
@@ -42,12 +42,37 @@ impl WalletStore {
     /// # Errors
     /// [`Error::LeftPending`] when the shares are stored and [`Self::resume`] can go on;
     /// [`Error::NotActivated`] carries the shares when they could not be stored.
-    #[tracing::instrument(level = "debug", skip_all, fields(%chain, %scheme))]
     pub async fn create(
         &self,
         chain: ChainName,
         scheme: ThresholdSignatureScheme,
         options: &CreateOptions,
+    ) -> Result<WalletProperties> {
+        self.make(chain, scheme, options, None).await
+    }
+
+    /// Makes a wallet of a key made elsewhere, as atomically as [`Self::create`]. The provider never
+    /// sees the key; drop yours once this returns. Needs an API token with the scope
+    /// `wallet.import`.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; `wallet_exists` when the address belongs to a wallet already.
+    pub async fn import(
+        &self,
+        scheme: ThresholdSignatureScheme,
+        key: &PrivateKey,
+        options: &CreateOptions,
+    ) -> Result<WalletProperties> {
+        self.make(key.chain(), scheme, options, Some(key)).await
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(%chain, %scheme))]
+    async fn make(
+        &self,
+        chain: ChainName,
+        scheme: ThresholdSignatureScheme,
+        options: &CreateOptions,
+        import: Option<&PrivateKey>,
     ) -> Result<WalletProperties> {
         options.check()?;
         self.check_vaults(scheme)?;
@@ -61,7 +86,7 @@ impl WalletStore {
             Earlier::Ended(rev) => Some(rev),
             Earlier::None => None,
         };
-        let generated = match keygen::keygen(&self.client, chain, scheme, options).await {
+        let generated = match keygen::keygen(&self.client, chain, scheme, options, import).await {
             Ok(generated) => generated,
             Err(error) => {
                 let key = options.idempotency_key.as_deref();

@@ -16,6 +16,7 @@ mod changed;
 mod cheated;
 mod guarded;
 mod http;
+mod imported;
 mod litesvm;
 mod lost_replies;
 mod privacy;

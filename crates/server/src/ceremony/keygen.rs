@@ -9,7 +9,7 @@ use halfkey_core::wire::{
     ProofState, WalletState,
 };
 use halfkey_core::{WalletId, crash_point};
-use halfkey_mpc::{Error as MpcError, KeyShare, Keygen, KeygenParams, ShareHeader};
+use halfkey_mpc::{Error as MpcError, Import, KeyShare, Keygen, KeygenParams, ShareHeader};
 use halfkey_vault::{Access, Purpose};
 
 use super::drive::{Progress, ceremony_error, check_parties, drive};
@@ -35,7 +35,7 @@ pub(crate) struct KeygenRun {
 pub(crate) async fn start(
     app: &Arc<App>,
     caller: Caller,
-    wallet: WalletId,
+    (wallet, import): (WalletId, Option<Import>),
     params: KeygenParams,
     messages: Vec<CeremonyMessage>,
 ) -> Result<Stepped, ApiError> {
@@ -44,7 +44,12 @@ pub(crate) async fn start(
     let ran = app
         .pool
         .run(Class::Keygen, move || {
-            let mut keygen = Keygen::provider(agreed, wallet, &identity, os_rng())?;
+            let mut keygen = match import {
+                Some(import) => {
+                    Keygen::provider_import(agreed, import, wallet, &identity, os_rng())?
+                }
+                None => Keygen::provider(agreed, wallet, &identity, os_rng())?,
+            };
             let progress = drive(&mut keygen, &messages)?;
             Ok((keygen, progress))
         })

@@ -4,15 +4,17 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::crash_point;
 use halfkey_core::random::os_rng;
-use halfkey_core::wire::{AttemptState, CeremonyReply, CreateRequest, ErrorCode, Scope};
+use halfkey_core::wire::{
+    AttemptState, CeremonyReply, CreateRequest, ErrorCode, ImportedKey, Scope,
+};
 use halfkey_core::{AttemptId, ChainName, DerivationPath, Generation, KeyType, WalletId};
-use halfkey_mpc::KeygenParams;
+use halfkey_mpc::{Import, KeygenParams};
 use sha2::{Digest as _, Sha256};
 
 use super::abort::{Aborted, abort_in};
 use crate::api_error::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::ceremony::drive::check_parties;
 use crate::ceremony::keygen;
 use crate::ceremony::rounds;
@@ -29,9 +31,14 @@ pub(super) async fn create(
     Path(env): Path<String>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.session(&env, Scope::Create).await?;
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Create))
+        .await?;
     let key = call.idempotency_key()?;
     let decoded = call.decode::<CreateRequest>().await?;
+    if decoded.body.import.is_some() {
+        caller.require(Scope::Import)?;
+    }
     let worker = Arc::clone(&app);
     let (body, digest) = (decoded.body, decoded.digest);
     let reply = app
@@ -48,6 +55,7 @@ async fn open(
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
     let params = params_of(&caller, &body)?;
+    let import = body.import.as_ref().map(import_of).transpose()?;
     check_parties(&body.ceremony.messages, params.scheme)?;
     let wallet = WalletId::generate(&mut os_rng());
     let about = About {
@@ -63,7 +71,8 @@ async fn open(
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |_cell| async move {
         begin(&worker, &caller, key, &body, params.attempt).await?;
-        keygen::start(&worker, caller, wallet, params, body.ceremony.messages).await
+        let messages = body.ceremony.messages;
+        keygen::start(&worker, caller, (wallet, import), params, messages).await
     })
     .await
 }
@@ -96,6 +105,16 @@ fn params_of(caller: &Caller, body: &CreateRequest) -> Result<KeygenParams, ApiE
         attempt: body.ceremony.attempt_id,
         share_set: body.share_set_id,
         ceremony: body.ceremony.ceremony_id,
+    })
+}
+
+fn import_of(key: &ImportedKey) -> Result<Import, ApiError> {
+    let bytes = |text: &str| {
+        hex::decode(text).map_err(|_| ApiError::invalid("an imported key's parts are hex"))
+    };
+    Ok(Import {
+        public_key: bytes(&key.public_key)?,
+        chain_code: bytes(&key.chain_code)?,
     })
 }
 
@@ -208,6 +227,7 @@ fn intent_hash(body: &CreateRequest) -> [u8; 32] {
         "derivationPath": body.derivation_path,
         "addressType": body.address_type,
         "variant": body.variant,
+        "import": body.import.as_ref().map(|import| &import.public_key),
     });
     Sha256::digest(intent.to_string()).into()
 }

@@ -101,6 +101,7 @@ impl Creating {
                 derivation_path: None,
                 address_type: None,
                 variant: kind.variant,
+                import: None,
                 share_set_id: params.share_set,
                 ceremony: CeremonyOpen {
                     ceremony_id: params.ceremony,
