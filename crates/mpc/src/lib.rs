@@ -3,7 +3,9 @@
 
 pub mod ceremony;
 pub mod error;
+pub mod export;
 pub mod keygen;
+pub mod reconstruct;
 pub mod share;
 pub mod share_proof;
 pub mod sign;
@@ -24,8 +26,10 @@ mod transcript;
 
 pub use ceremony::{Action, Ceremony};
 pub use error::Error;
+pub use export::{Export, ExportParams};
 pub use keygen::start::{Change, Import, ImportKey, NextShares};
 pub use keygen::{Keygen, KeygenParams};
+pub use reconstruct::RootKey;
 pub use share::{ExpectedShare, KeyShare, ShareHeader};
 pub use share_proof::{ShareProofContext, prove_share, verify_share_proof};
 pub use sign::{Sign, SignParams};

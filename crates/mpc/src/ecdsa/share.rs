@@ -95,6 +95,11 @@ impl EcdsaShare {
         &self.root
     }
 
+    /// The root with its secret share, to be replaced by the whole key.
+    pub(crate) fn root_data(&self) -> DerivData<Secp256k1> {
+        self.root.clone()
+    }
+
     /// The root's secret scalar.
     pub(crate) const fn root_scalar(&self) -> &Scalar {
         &self.root.poly_point

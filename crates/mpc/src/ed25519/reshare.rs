@@ -360,7 +360,7 @@ fn point(bytes: &[u8]) -> Option<EdwardsPoint> {
 
 /// The weight of `own` when a polynomial is interpolated at zero from `parties`.
 #[expect(clippy::arithmetic_side_effects, reason = "a field does not overflow")]
-fn lagrange(own: PartyIndex, parties: &[PartyIndex]) -> Result<Scalar, Error> {
+pub(crate) fn lagrange(own: PartyIndex, parties: &[PartyIndex]) -> Result<Scalar, Error> {
     let x = |party: PartyIndex| Scalar::from(party.as_u8());
     if !parties.contains(&own) {
         return Err(Error::Bug("a weight for a party that puts nothing in"));
