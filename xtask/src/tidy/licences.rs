@@ -230,7 +230,10 @@ deny = [
 
     #[test]
     fn refuses_any_version_but_takes_a_path() {
-        let graph = |source: Value, dependency: Value| json!({ "packages": [{ "source": source, "dependencies": [dependency] }] });
+        let graph = |source: Value, dependency: Value| {
+            let package = json!({ "source": source, "dependencies": [dependency] });
+            json!({ "packages": [package] })
+        };
         let any = json!({ "name": "serde", "req": "*" });
         let path = json!({ "name": "halfkey-core", "req": "*", "path": "crates/core" });
         let one = json!({ "name": "serde", "req": "^1" });

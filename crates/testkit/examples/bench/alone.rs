@@ -16,10 +16,6 @@ use rand_core::OsRng;
 use crate::table::Table;
 use crate::{Failure, cpu};
 
-const SIGNS: u32 = 50;
-const KEYGENS: u32 = 3;
-const GROUP: &str = "engine alone";
-
 /// CPU of each party for one operation.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Parties {
@@ -32,13 +28,6 @@ impl Parties {
         self.customer + self.provider
     }
 
-    fn per(self, times: u32) -> Self {
-        Self {
-            customer: self.customer / times,
-            provider: self.provider / times,
-        }
-    }
-
     /// Runs `work` and adds its CPU time to `sum`.
     fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
         let start = cpu::thread();
@@ -46,51 +35,70 @@ impl Parties {
         *sum += cpu::since(start);
         result
     }
+}
 
-    fn add(self, table: &mut Table, what: &str) {
-        table.time(GROUP, &format!("{what}, customer"), self.customer, "");
-        table.time(GROUP, &format!("{what}, provider"), self.provider, "");
+/// The same operation again and again.
+#[derive(Default)]
+pub(crate) struct Runs(Vec<Parties>);
+
+impl Runs {
+    /// The median of each party.
+    pub(crate) fn median(&self) -> Parties {
+        Parties {
+            customer: cpu::median(self.0.iter().map(|run| run.customer).collect()),
+            provider: cpu::median(self.0.iter().map(|run| run.provider).collect()),
+        }
+    }
+
+    /// Adds a row for each party.
+    pub(crate) fn add(&self, table: &mut Table, what: &str) {
+        const GROUP: &str = "engine alone";
+        let Parties { customer, provider } = self.median();
+        table.time(GROUP, &format!("{what}, customer"), customer, "");
+        table.time(GROUP, &format!("{what}, provider"), provider, "");
     }
 }
 
-/// CPU per operation of the engines by themselves.
+/// The engines with keys of their own, to be run between the operations they are compared with: a
+/// machine that is busy slows both alike then.
 pub(crate) struct Engine {
-    pub(crate) ecdsa_keygen: Parties,
-    pub(crate) ecdsa_sign: Parties,
-    pub(crate) ed25519_keygen: Parties,
-    pub(crate) ed25519_sign: Parties,
+    ecdsa: [Party; 2],
+    ed25519: FrostKeys,
 }
 
-pub(crate) fn measure(table: &mut Table) -> Result<Engine, Failure> {
-    let mut ecdsa_keygen = Parties::default();
-    let mut parties = dkls_keygen(&mut ecdsa_keygen)?;
-    for _ in 1..KEYGENS {
-        parties = dkls_keygen(&mut ecdsa_keygen)?;
+impl Engine {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let mut unused = Parties::default();
+        Ok(Self {
+            ecdsa: dkls_keygen(&mut unused)?,
+            ed25519: frost_keygen(&mut unused)?,
+        })
     }
-    let mut ecdsa_sign = Parties::default();
-    for number in 0..SIGNS {
-        let (customer, provider) = dkls_sign(&parties, number)?;
-        ecdsa_sign.customer += customer;
-        ecdsa_sign.provider += provider;
+
+    pub(crate) fn ecdsa_keygen(&self, runs: &mut Runs) -> Result<(), Failure> {
+        let mut time = Parties::default();
+        dkls_keygen(&mut time)?;
+        runs.0.push(time);
+        Ok(())
     }
-    let mut ed25519_keygen = Parties::default();
-    let mut keys = frost_keygen(&mut ed25519_keygen)?;
-    for _ in 1..SIGNS {
-        keys = frost_keygen(&mut ed25519_keygen)?;
+
+    pub(crate) fn ecdsa_sign(&self, runs: &mut Runs, number: u32) -> Result<(), Failure> {
+        let (customer, provider) = dkls_sign(&self.ecdsa, number)?;
+        runs.0.push(Parties { customer, provider });
+        Ok(())
     }
-    let engine = Engine {
-        ecdsa_keygen: ecdsa_keygen.per(KEYGENS),
-        ecdsa_sign: ecdsa_sign.per(SIGNS),
-        ed25519_keygen: ed25519_keygen.per(SIGNS),
-        ed25519_sign: frost_sign(&keys)?.per(SIGNS),
-    };
-    engine.ecdsa_keygen.add(table, "DKLs23 keygen 2-of-2");
-    engine.ecdsa_sign.add(table, "DKLs23 sign");
-    engine
-        .ed25519_keygen
-        .add(table, "FROST Ed25519 keygen 2-of-2");
-    engine.ed25519_sign.add(table, "FROST Ed25519 sign");
-    Ok(engine)
+
+    pub(crate) fn ed25519_keygen(&self, runs: &mut Runs) -> Result<(), Failure> {
+        let mut time = Parties::default();
+        frost_keygen(&mut time)?;
+        runs.0.push(time);
+        Ok(())
+    }
+
+    pub(crate) fn ed25519_sign(&self, runs: &mut Runs) -> Result<(), Failure> {
+        runs.0.push(frost_sign(&self.ed25519)?);
+        Ok(())
+    }
 }
 
 fn failed(error: impl core::fmt::Debug) -> Failure {
@@ -229,27 +237,25 @@ fn frost_keygen(time: &mut Parties) -> Result<FrostKeys, Failure> {
 fn frost_sign(([provider, customer], public): &FrostKeys) -> Result<Parties, Failure> {
     let message = [7_u8; 32];
     let mut time = Parties::default();
-    for _ in 0..SIGNS {
-        let (c_nonces, c_commitments) = Parties::timed(&mut time.customer, || {
-            frost::round1::commit(customer.signing_share(), &mut OsRng)
-        });
-        let start = cpu::thread();
-        let (p_nonces, p_commitments) = frost::round1::commit(provider.signing_share(), &mut OsRng);
-        let commitments = BTreeMap::from([
-            (*provider.identifier(), p_commitments),
-            (*customer.identifier(), c_commitments),
-        ]);
-        let package = frost::SigningPackage::new(commitments, &message);
-        let p_share = frost::round2::sign(&package, &p_nonces, provider)?;
-        time.provider += cpu::since(start);
-        let start = cpu::thread();
-        let c_share = frost::round2::sign(&package, &c_nonces, customer)?;
-        let signature_shares = BTreeMap::from([
-            (*provider.identifier(), p_share),
-            (*customer.identifier(), c_share),
-        ]);
-        frost::aggregate(&package, &signature_shares, public)?;
-        time.customer += cpu::since(start);
-    }
+    let (c_nonces, c_commitments) = Parties::timed(&mut time.customer, || {
+        frost::round1::commit(customer.signing_share(), &mut OsRng)
+    });
+    let start = cpu::thread();
+    let (p_nonces, p_commitments) = frost::round1::commit(provider.signing_share(), &mut OsRng);
+    let commitments = BTreeMap::from([
+        (*provider.identifier(), p_commitments),
+        (*customer.identifier(), c_commitments),
+    ]);
+    let package = frost::SigningPackage::new(commitments, &message);
+    let p_share = frost::round2::sign(&package, &p_nonces, provider)?;
+    time.provider += cpu::since(start);
+    let start = cpu::thread();
+    let c_share = frost::round2::sign(&package, &c_nonces, customer)?;
+    let signature_shares = BTreeMap::from([
+        (*provider.identifier(), p_share),
+        (*customer.identifier(), c_share),
+    ]);
+    frost::aggregate(&package, &signature_shares, public)?;
+    time.customer += cpu::since(start);
     Ok(time)
 }

@@ -2,9 +2,9 @@
 //! cost on each back-end: `cargo xtask bench vault`. Fails when a goal is missed.
 //!
 //! The provider runs as a process of its own behind a counting proxy, so that CPU, round trips and
-//! bytes of each half can be told apart; the engines alone and the floor (one party, one key) are
-//! measured in the same run, so that ratios hold on a machine that is busy with other things.
-//! Goals are about CPU time, for the same reason.
+//! bytes of each half can be told apart. The engine alone runs between the operations it is
+//! compared with, so that ratios hold on a machine that is busy with other things; goals are about
+//! CPU time for the same reason. The floor is one party with the whole key.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -81,9 +81,8 @@ async fn measure(part: Part, table: &mut Table) -> Result<(), Failure> {
         return vault::measure(table).await;
     }
     floor::measure(table);
-    let engine = alone::measure(table)?;
     vault::measure_embedded(table).await?;
-    halves::measure(table, &engine).await
+    halves::measure(table).await
 }
 
 /// Starts the bench again with tokens of its own: SoftHSM reads the environment of the process it

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::Failure;
 
+/// The group of the figures that must hold; printed last.
+const GOALS: &str = "goals";
+
 /// One measured figure.
 struct Row {
     group: String,
@@ -73,13 +76,7 @@ impl Table {
     fn goal(&mut self, name: &str, value: f64, unit: &'static str, goal: String, holds: bool) {
         let verdict = if holds { "holds" } else { "DOES NOT HOLD" };
         self.missed += usize::from(!holds);
-        self.add(
-            "goals",
-            name,
-            value,
-            unit,
-            &format!("goal {goal}: {verdict}"),
-        );
+        self.add(GOALS, name, value, unit, &format!("goal {goal}: {verdict}"));
     }
 
     /// Prints every row; an error when a goal does not hold.
@@ -107,13 +104,15 @@ impl Table {
             return;
         }
         let mut group = "";
-        for row in &self.rows {
+        let is_goal = |row: &&Row| row.group == GOALS;
+        let rows = self.rows.iter().filter(|row| !is_goal(row));
+        for row in rows.chain(self.rows.iter().filter(is_goal)) {
             if row.group != group {
                 group = &row.group;
                 println!("\n{group}");
             }
             println!(
-                "  {:<56} {:>12.3} {:<7} {}",
+                "  {:<56} {:>12.4} {:<7} {}",
                 row.name, row.value, row.unit, row.note
             );
         }

@@ -15,7 +15,7 @@ pub(super) struct Bench {
     pub(super) counts: Arc<Counts>,
 }
 
-/// One kind of operation: what it cost per call.
+/// One kind of operation: what it cost per call. Times are medians.
 pub(super) struct Cost {
     /// CPU of this process without the proxy.
     pub(super) customer: Duration,
@@ -27,33 +27,38 @@ pub(super) struct Cost {
 }
 
 impl Bench {
-    /// What `work` cost, divided by `times`.
-    pub(super) async fn cost<T>(
+    /// What one call of `work` cost, over so many; `beside` runs before each, unmeasured by this.
+    pub(super) async fn cost(
         &self,
         times: u32,
-        work: impl AsyncFnOnce() -> Result<T, Failure>,
-    ) -> Result<(Cost, T), Failure> {
+        mut beside: impl FnMut(u32) -> Result<(), Failure>,
+        mut work: impl AsyncFnMut(u32) -> Result<(), Failure>,
+    ) -> Result<Cost, Failure> {
         let [up, down, trips] = self.counts.snapshot();
-        let (proxy, provider) = (self.proxy.used(), self.provider.used());
-        let (process, wall) = (cpu::process(), Instant::now());
-        let result = work().await?;
-        let wall = wall.elapsed() / times;
-        let process = cpu::process().saturating_sub(process);
-        let provider = self.provider.used().saturating_sub(provider) / times;
-        let proxy = self.proxy.used().saturating_sub(proxy);
+        let (mut customer, mut provider, mut walls) = (vec![], vec![], vec![]);
+        for number in 0..times {
+            beside(number)?;
+            let (theirs, proxy) = (self.provider.used(), self.proxy.used());
+            let (process, wall) = (cpu::process(), Instant::now());
+            work(number).await?;
+            walls.push(wall.elapsed());
+            let process = cpu::process().saturating_sub(process);
+            let proxy = self.proxy.used().saturating_sub(proxy);
+            provider.push(self.provider.used().saturating_sub(theirs));
+            customer.push(process.saturating_sub(proxy));
+        }
         let [up2, down2, trips2] = self.counts.snapshot();
         let per = |after: u64, before: u64| {
             u32::try_from(after - before).map_or(f64::NAN, |n| f64::from(n) / f64::from(times))
         };
-        let cost = Cost {
-            customer: process.saturating_sub(proxy) / times,
-            provider,
-            wall,
+        Ok(Cost {
+            customer: cpu::median(customer),
+            provider: cpu::median(provider),
+            wall: cpu::median(walls),
             to_provider: per(up2, up),
             to_customer: per(down2, down),
             round_trips: per(trips2, trips),
-        };
-        Ok((cost, result))
+        })
     }
 }
 
