@@ -75,7 +75,7 @@ impl Engine {
         })
     }
 
-    pub(crate) fn ecdsa_keygen(&self, runs: &mut Runs) -> Result<(), Failure> {
+    pub(crate) fn ecdsa_keygen(runs: &mut Runs) -> Result<(), Failure> {
         let mut time = Parties::default();
         dkls_keygen(&mut time)?;
         runs.0.push(time);
@@ -88,7 +88,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn ed25519_keygen(&self, runs: &mut Runs) -> Result<(), Failure> {
+    pub(crate) fn ed25519_keygen(runs: &mut Runs) -> Result<(), Failure> {
         let mut time = Parties::default();
         frost_keygen(&mut time)?;
         runs.0.push(time);

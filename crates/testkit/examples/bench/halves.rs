@@ -57,7 +57,7 @@ struct Halves {
 impl Halves {
     async fn ecdsa(&self, table: &mut Table) -> Result<(), Failure> {
         let mut alone = Runs::default();
-        let beside = |_| self.engine.ecdsa_keygen(&mut alone);
+        let beside = |_| Engine::ecdsa_keygen(&mut alone);
         let key = Key::Ecdsa(EvmWalletClient::new(&self.client));
         let (keygen, (wallet, shares)) = self.create(table, KEYGENS, beside, &key).await?;
         alone.add(table, "DKLs23 keygen 2-of-2");
@@ -87,7 +87,7 @@ impl Halves {
 
     async fn ed25519(&self, table: &mut Table) -> Result<(), Failure> {
         let mut alone = Runs::default();
-        let beside = |_| self.engine.ed25519_keygen(&mut alone);
+        let beside = |_| Engine::ed25519_keygen(&mut alone);
         let svm = SvmWalletClient::new(&self.client).with_variant(Variant::Ed25519Standard);
         let key = Key::Ed25519(svm);
         let (keygen, (wallet, shares)) = self.create(table, SIGNS, beside, &key).await?;

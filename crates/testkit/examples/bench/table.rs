@@ -53,7 +53,13 @@ impl Table {
 
     /// A figure that may be `most` at the most: the note says whether it holds.
     pub(crate) fn at_most(&mut self, name: &str, value: f64, unit: &'static str, most: f64) {
-        self.goal(name, value, unit, format!("≤ {most} {unit}"), value <= most);
+        self.goal(
+            name,
+            value,
+            unit,
+            &format!("≤ {most} {unit}"),
+            value <= most,
+        );
     }
 
     /// A figure that must be `least` at the least.
@@ -62,7 +68,7 @@ impl Table {
             name,
             value,
             unit,
-            format!("≥ {least} {unit}"),
+            &format!("≥ {least} {unit}"),
             value >= least,
         );
     }
@@ -70,10 +76,10 @@ impl Table {
     /// A count that must be this one.
     pub(crate) fn exactly(&mut self, name: &str, count: u32, wanted: u32) {
         let goal = format!("= {wanted}");
-        self.goal(name, count.into(), "", goal, count == wanted);
+        self.goal(name, count.into(), "", &goal, count == wanted);
     }
 
-    fn goal(&mut self, name: &str, value: f64, unit: &'static str, goal: String, holds: bool) {
+    fn goal(&mut self, name: &str, value: f64, unit: &'static str, goal: &str, holds: bool) {
         let verdict = if holds { "holds" } else { "DOES NOT HOLD" };
         self.missed += usize::from(!holds);
         self.add(GOALS, name, value, unit, &format!("goal {goal}: {verdict}"));

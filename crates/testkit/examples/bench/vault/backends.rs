@@ -44,13 +44,12 @@ pub(super) async fn measure(table: &mut Table) -> Result<(), Failure> {
     } else {
         left_out(table, "OpenBao");
     }
-    match SoftHsm::of_this_process() {
-        Some(tokens) => softhsm(table, &tokens).await,
-        None => {
-            left_out(table, "SoftHSM");
-            Ok(())
-        }
+    if let Some(tokens) = SoftHsm::of_this_process() {
+        softhsm(table, &tokens).await?;
+    } else {
+        left_out(table, "SoftHSM");
     }
+    Ok(())
 }
 
 fn left_out(table: &mut Table, server: &str) {
