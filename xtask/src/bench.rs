@@ -1,30 +1,39 @@
 //! `cargo xtask bench`.
 
+use clap::ValueEnum;
+
 use crate::process;
 use crate::workspace::Workspace;
 
-/// What is passed on to the benchmark.
+/// What is measured.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Arguments of the benchmark itself.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    /// The main job without a word; or this part by itself.
+    #[arg(value_enum)]
+    part: Option<Part>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
-/// Builds the benchmark with the release profile and runs it.
+/// A part that is measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The storage tiers: the barrier beside the bare cipher, and every back-end whose server is
+    /// installed.
+    Vault,
+}
+
+/// Builds the benchmark with the release profile and runs it; an error when a goal is missed.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
-    process::run(
-        workspace
-            .cargo()
-            .args([
-                "run",
-                "--release",
-                "-p",
-                "halfkey-testkit",
-                "--example",
-                "bench",
-                "--",
-            ])
-            .args(&args.arguments),
-    )
+    let mut cargo = workspace.cargo();
+    cargo.args(["run", "--release", "--locked", "-p", "halfkey-testkit"]);
+    cargo.args(["--example", "bench", "--"]);
+    if args.part == Some(Part::Vault) {
+        cargo.arg("vault");
+    }
+    if args.json {
+        cargo.arg("--json");
+    }
+    process::run(&mut cargo)
 }

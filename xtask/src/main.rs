@@ -37,7 +37,8 @@ enum Task {
     Tools(tools::Args),
     /// Check the project's own rules: crate edges, sizes, left-overs, licences, documents.
     Tidy,
-    /// Measure the two halves, the engines alone and the floor in one run.
+    /// Measure the two halves, the engines alone and the floor in one run; `bench vault` measures
+    /// the storage tiers. Fails when a goal is missed.
     Bench(bench::Args),
     /// Run one of the long tests: more seeds, more rounds.
     Soak(soak::Args),

@@ -70,6 +70,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
     findings.extend(edges::sans_io(&metadata));
     findings.extend(licences::allowed_only(&metadata, &deny)?);
     findings.extend(licences::lock_is_clean(&lock, &deny)?);
+    findings.extend(licences::no_wildcards(&metadata)?);
     findings.extend(lints::in_force(&sources));
     findings.extend(golden::not_empty(&sources));
     findings.extend(documents::agree(&sources));

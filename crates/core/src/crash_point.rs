@@ -2,8 +2,8 @@
 //! `crash-points` is on, which no release build turns on.
 //!
 //! `HALFKEY_CRASH_AT=name:n` kills the process (SIGKILL, no destructor runs) at the n-th passing of
-//! `name`, counted from 1. `HALFKEY_CRASH_TRACE=file` appends each name as it is passed, so that a
-//! test can find every place before it tries each.
+//! `name`, counted from 1. `HALFKEY_CRASH_TRACE=file` appends each `name:n` as it is passed, so
+//! that a test can find every place before it tries each, and `died at name:n` where it ends.
 
 /// Passes the place called `name`.
 #[cfg(not(feature = "crash-points"))]
@@ -14,7 +14,6 @@ pub const fn crash_point(_name: &'static str) {}
 #[cfg(feature = "crash-points")]
 pub fn crash_point(name: &'static str) {
     use std::collections::BTreeMap;
-    use std::io::Write as _;
     use std::sync::{Mutex, PoisonError};
 
     static PASSED: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
@@ -25,18 +24,28 @@ pub fn crash_point(name: &'static str) {
         *count = count.saturating_add(1);
         *count
     };
+    let place = format!("{name}:{count}");
+    trace(&place);
+    if std::env::var("HALFKEY_CRASH_AT").is_ok_and(|at| at == place) {
+        trace(&format!("died at {place}"));
+        let me = rustix::process::getpid();
+        if rustix::process::kill_process(me, rustix::process::Signal::KILL).is_err() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Appends a line to the trace, where one is wanted.
+#[cfg(feature = "crash-points")]
+fn trace(line: &str) {
+    use std::io::Write as _;
+
     if let Some(file) = std::env::var_os("HALFKEY_CRASH_TRACE")
         && let Ok(mut file) = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(file)
     {
-        drop(writeln!(file, "{name}:{count}"));
-    }
-    if std::env::var("HALFKEY_CRASH_AT").is_ok_and(|at| at == format!("{name}:{count}")) {
-        let me = rustix::process::getpid();
-        if rustix::process::kill_process(me, rustix::process::Signal::KILL).is_err() {
-            std::process::abort();
-        }
+        drop(writeln!(file, "{line}"));
     }
 }

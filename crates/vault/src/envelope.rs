@@ -83,15 +83,17 @@ fn associated_data(header: &Header, ctx: &BindCtx) -> Result<Vec<u8>, Error> {
     Ok(aad)
 }
 
-/// Seals `plaintext` under the derived key; returns ciphertext and tag.
+/// Seals `plaintext` under the derived key; appends ciphertext and tag to `before`, which is
+/// public.
 pub(crate) fn seal_body(
+    before: Vec<u8>,
     derived: &Derived,
     header: &Header,
     ctx: &BindCtx,
     plaintext: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let aad = associated_data(header, ctx)?;
-    seal(&derived.key, header.nonce, &aad, plaintext)
+    seal_onto(before, &derived.key, header.nonce, &aad, plaintext)
 }
 
 /// Opens a body: first the commitment in constant time, then the tag (SPEC 3.4). The error is a
@@ -141,14 +143,30 @@ pub(crate) fn seal(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, Error> {
+    seal_onto(Vec::new(), key, nonce, aad, plaintext)
+}
+
+/// The same, appended to `before`.
+fn seal_onto(
+    before: Vec<u8>,
+    key: &[u8; 32],
+    nonce: [u8; 12],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, Error> {
     let failed = |_| Error::permanent("encryption failed");
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(failed)?);
+    let start = before.len();
+    let mut buffer = Zeroizing::new(before);
     // Room for the tag from the start: growing would leave a copy of the plaintext behind.
-    let mut buffer = Zeroizing::new(Vec::with_capacity(plaintext.len().saturating_add(TAG_LEN)));
+    buffer.reserve_exact(plaintext.len().saturating_add(TAG_LEN));
     buffer.extend_from_slice(plaintext);
+    let (_, body) = buffer.split_at_mut(start);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    key.seal_in_place_append_tag(nonce, Aad::from(aad), &mut *buffer)
+    let tag = key
+        .seal_in_place_separate_tag(nonce, Aad::from(aad), body)
         .map_err(failed)?;
+    buffer.extend_from_slice(tag.as_ref());
     Ok(core::mem::take(&mut *buffer))
 }
 
@@ -160,14 +178,12 @@ pub(crate) fn open(
     sealed: &[u8],
 ) -> Option<SecretBytes> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
-    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let (ciphertext, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG_LEN)?)?;
+    let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let len = key
-        .open_in_place(nonce, Aad::from(aad), &mut buffer)
-        .ok()?
-        .len();
-    buffer.truncate(len);
-    Some(SecretBytes::new(core::mem::take(&mut *buffer)))
+    key.open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut plaintext)
+        .ok()?;
+    Some(SecretBytes::new(core::mem::take(&mut *plaintext)))
 }
 
 #[cfg(test)]

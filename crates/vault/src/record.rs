@@ -5,8 +5,8 @@ mod encode;
 #[cfg(test)]
 mod golden;
 
-use crate::Wrapped;
 use crate::envelope::{Header, MAGIC};
+use crate::{Error, Wrapped};
 
 /// The longest plaintext a record holds, in bytes: ten times the largest share.
 pub const MAX_PLAINTEXT_LEN: usize = 1 << 20;
@@ -81,7 +81,22 @@ impl SealedRecord {
         encode::encode(&parts.header, wraps, parts.body)
     }
 
+    /// Puts a record together around the body that `seal_body` appends, so that a long plaintext is
+    /// copied once. The body is `body_len` bytes, tag included.
+    pub(crate) fn seal(
+        header: &Header,
+        wraps: &[Wrapped],
+        body_len: usize,
+        seal_body: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
+    ) -> Result<Self, Error> {
+        let before = encode::encode_before_body(header, wraps, body_len)
+            .map_err(|why| Error::permanent(format!("the KEK provider's answer: {why}")))?;
+        let bytes = seal_body(before)?;
+        Ok(Self { bytes })
+    }
+
     /// Puts a record together, under the limits of the decoder.
+    #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn assemble(
         header: &Header,
         wraps: &[Wrapped],

@@ -1,5 +1,7 @@
-//! Licences, banned crates and sources of every dependency, without the network. The lists are
-//! those of `deny.toml`, so that `cargo deny` and this rule cannot differ.
+//! Licences, banned crates, wildcard versions and sources of every dependency, without the network.
+//! The lists are those of `deny.toml`, so that `cargo deny` and these rules cannot differ in them.
+//! They differ in reach: licences are checked here of all that cargo resolves for this machine, and
+//! by cargo-deny of what the enabled features build on any platform.
 
 use serde_json::Value;
 
@@ -108,6 +110,28 @@ pub(super) fn allowed_only(metadata: &Value, deny: &str) -> Result<Vec<Finding>,
     Ok(findings)
 }
 
+/// No crate of the workspace takes any version there is of another; a path is one version.
+pub(super) fn no_wildcards(metadata: &Value) -> Result<Vec<Finding>, String> {
+    let packages = metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .ok_or("no packages")?;
+    let mut findings = Vec::new();
+    for package in packages {
+        let is_ours = package.get("source").is_none_or(Value::is_null);
+        let dependencies = package.get("dependencies").and_then(Value::as_array);
+        for dependency in dependencies.into_iter().flatten().filter(|_| is_ours) {
+            let text = |key| dependency.get(key).and_then(Value::as_str);
+            if text("req") == Some("*") && text("path").is_none() {
+                let name = text("name").unwrap_or_default();
+                let what = format!("{name} = \"*\" takes every version; name one");
+                findings.push(Finding::new("Cargo.toml", 0, what));
+            }
+        }
+    }
+    Ok(findings)
+}
+
 /// Every package of the lock file, for whatever platform, comes from the registry and is not
 /// banned.
 pub(super) fn lock_is_clean(lock: &str, deny: &str) -> Result<Vec<Finding>, String> {
@@ -202,6 +226,28 @@ deny = [
             1
         );
         assert_eq!(allowed_only(&graph(Value::Null), DENY).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn refuses_any_version_but_takes_a_path() {
+        let graph = |source: Value, dependency: Value| {
+            let package = json!({ "source": source, "dependencies": [dependency] });
+            json!({ "packages": [package] })
+        };
+        let any = json!({ "name": "serde", "req": "*" });
+        let path = json!({ "name": "halfkey-core", "req": "*", "path": "crates/core" });
+        let one = json!({ "name": "serde", "req": "^1" });
+        let found = no_wildcards(&graph(Value::Null, any.clone())).unwrap();
+        assert_eq!(found.len(), 1);
+        for fine in [
+            graph(Value::Null, path),
+            graph(Value::Null, one),
+            // Somebody else's crate, which the registry has let pass.
+            graph(json!(REGISTRY), any),
+        ] {
+            assert_eq!(no_wildcards(&fine).unwrap(), []);
+        }
+        no_wildcards(&json!({})).unwrap_err();
     }
 
     #[test]

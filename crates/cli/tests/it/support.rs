@@ -157,6 +157,11 @@ impl Provider {
         self.child.wait().unwrap();
     }
 
+    /// How it ended, when it ends by itself.
+    pub(crate) fn died(mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// SIGTERM, and what it printed after it started.
     pub(crate) fn stop(mut self) -> String {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -199,6 +204,18 @@ pub(crate) fn sealed_shares(customer: &Path) -> BTreeSet<Vec<u8>> {
     let query = "SELECT bytes FROM records WHERE name LIKE '%/shares/%' AND bytes IS NOT NULL";
     with_database(&file, async |connection| {
         sqlx::query_scalar(query)
+            .fetch_all(connection)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect()
+    })
+}
+
+/// The bytes of every sealed share in the provider's database.
+pub(crate) fn provider_shares(provider: &Path) -> BTreeSet<Vec<u8>> {
+    with_database(&provider.join("provider.db"), async |connection| {
+        sqlx::query_scalar("SELECT sealed FROM shares")
             .fetch_all(connection)
             .await
             .unwrap()

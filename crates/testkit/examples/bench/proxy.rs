@@ -3,10 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::{Failure, cpu};
 
 /// What went through so far.
 #[derive(Debug, Default)]
@@ -16,34 +19,56 @@ pub(crate) struct Counts {
     /// Turns of direction towards the customer: one per answered request on a connection that is
     /// used by one request at a time, so a round trip each.
     pub(crate) round_trips: AtomicU64,
-    pub(crate) connections: AtomicU64,
 }
 
 impl Counts {
-    pub(crate) fn snapshot(&self) -> [u64; 4] {
-        [
-            &self.to_provider,
-            &self.to_customer,
-            &self.round_trips,
-            &self.connections,
-        ]
-        .map(|count| count.load(Ordering::SeqCst))
+    pub(crate) fn snapshot(&self) -> [u64; 3] {
+        [&self.to_provider, &self.to_customer, &self.round_trips]
+            .map(|count| count.load(Ordering::SeqCst))
     }
 }
 
-/// Starts the proxy; it ends with the runtime.
-pub(crate) async fn start(upstream: SocketAddr) -> std::io::Result<(SocketAddr, Arc<Counts>)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let addr = listener.local_addr()?;
-    let counts = Arc::new(Counts::default());
-    let shared = Arc::clone(&counts);
-    tokio::spawn(async move {
-        while let Ok((customer, _)) = listener.accept().await {
-            shared.connections.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(relay(customer, upstream, Arc::clone(&shared)));
-        }
-    });
-    Ok((addr, counts))
+/// A running proxy; it ends with the process.
+pub(crate) struct Proxy {
+    pub(crate) addr: SocketAddr,
+    pub(crate) counts: Arc<Counts>,
+    /// The one thread it runs on, so that its CPU can be told from that of the client beside it.
+    pub(crate) thread: cpu::Tasks,
+}
+
+impl Proxy {
+    /// Starts it in front of `upstream`, on a thread of its own.
+    pub(crate) fn start(upstream: SocketAddr) -> Result<Self, Failure> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let counts = Arc::new(Counts::default());
+        let shared = Arc::clone(&counts);
+        let (sender, thread) = mpsc::channel();
+        std::thread::spawn(move || -> Result<(), Failure> {
+            sender.send(cpu::Tasks::this_thread())?;
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let serve = accept(listener, upstream, shared);
+            Ok(runtime.enable_all().build()?.block_on(serve)?)
+        });
+        Ok(Self {
+            addr,
+            counts,
+            thread: thread.recv()??,
+        })
+    }
+}
+
+async fn accept(
+    listener: std::net::TcpListener,
+    upstream: SocketAddr,
+    counts: Arc<Counts>,
+) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (customer, _) = listener.accept().await?;
+        tokio::spawn(relay(customer, upstream, Arc::clone(&counts)));
+    }
 }
 
 async fn relay(customer: TcpStream, upstream: SocketAddr, counts: Arc<Counts>) {

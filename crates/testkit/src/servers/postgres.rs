@@ -36,6 +36,11 @@ const PASSWORD: &str = "test-password";
 const MARKER: &str = "database system is ready to accept connections";
 
 impl Postgres {
+    /// Whether the server is installed.
+    pub fn is_there() -> bool {
+        installed("postgres").is_some()
+    }
+
     /// Makes a cluster in memory-backed files and starts it; commits are not slowed by a disk.
     pub fn start(tls: Tls) -> Self {
         Self::start_with(tls, &[])
@@ -242,8 +247,14 @@ fn is_root() -> bool {
     must(Command::new("id").arg("-u")).trim() == "0"
 }
 
-/// Debian keeps each version's programs in a folder of its own.
 fn program(name: &str) -> PathBuf {
+    installed(name).unwrap_or_else(|| {
+        panic!("PostgreSQL's {name} is missing: run `cargo xtask test --install`")
+    })
+}
+
+/// Debian keeps each version's programs in a folder of its own; the newest.
+fn installed(name: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql");
     let mut versions: Vec<_> = versions
         .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
@@ -254,9 +265,7 @@ fn program(name: &str) -> PathBuf {
         .rev()
         .map(|dir| dir.join("bin").join(name));
     let mut found = found.filter(|path| path.exists());
-    found.next().unwrap_or_else(|| {
-        panic!("PostgreSQL's {name} is missing: run `cargo xtask test --install`")
-    })
+    found.next()
 }
 
 fn must(command: &mut Command) -> String {

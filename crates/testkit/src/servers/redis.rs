@@ -31,6 +31,13 @@ pub struct Redis {
 }
 
 impl Redis {
+    /// Whether the server is installed.
+    pub fn is_there() -> bool {
+        let mut command = Command::new("redis-server");
+        command.arg("--version").stdout(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+
     /// A server that syncs its log before each reply, without TLS.
     pub fn start() -> Self {
         Self::start_with(SYNCED)

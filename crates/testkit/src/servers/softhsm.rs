@@ -44,9 +44,9 @@ impl SoftHsm {
         Some(Self { folder })
     }
 
-    /// Runs one test of this test binary in a process with an empty folder for tokens, and fails
-    /// unless it ran and passed.
-    pub fn run_test(name: &str) {
+    /// An empty folder for the tokens of the process that `command` starts; it goes away with the
+    /// value.
+    pub fn give_to(command: &mut Command) -> TempDir {
         let folder = TempDir::new().unwrap();
         let tokens = folder.path().join("tokens");
         std::fs::create_dir(&tokens).unwrap();
@@ -56,13 +56,22 @@ impl SoftHsm {
             tokens.display()
         );
         std::fs::write(&configuration, lines).unwrap();
-        let output = Command::new(std::env::current_exe().unwrap())
-            // Two threads: with one the test would have the name of the main thread.
-            .args(["--exact", name, "--nocapture", "--test-threads=2"])
+        command
             .env("SOFTHSM2_CONF", configuration)
             .env(FOLDER, folder.path())
             .env(PIN_VARIABLE, PIN)
-            .env(WRONG_PIN_VARIABLE, WRONG_PIN)
+            .env(WRONG_PIN_VARIABLE, WRONG_PIN);
+        folder
+    }
+
+    /// Runs one test of this test binary in a process with an empty folder for tokens, and fails
+    /// unless it ran and passed.
+    pub fn run_test(name: &str) {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let _folder = Self::give_to(&mut command);
+        let output = command
+            // Two threads: with one the test would have the name of the main thread.
+            .args(["--exact", name, "--nocapture", "--test-threads=2"])
             .output()
             .unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
@@ -74,12 +83,14 @@ impl SoftHsm {
         );
     }
 
+    /// Whether the module is installed.
+    pub fn is_there() -> bool {
+        installed().is_some()
+    }
+
     /// The module.
     pub fn module() -> PathBuf {
-        let found = MODULES.iter().map(Path::new).find(|path| path.exists());
-        let found =
-            found.unwrap_or_else(|| panic!("SoftHSM is missing: cargo xtask test --install"));
-        found.to_owned()
+        installed().unwrap_or_else(|| panic!("SoftHSM is missing: cargo xtask test --install"))
     }
 
     /// Makes a token. A module that has started in this process does not see it.
@@ -116,4 +127,9 @@ impl SoftHsm {
             .map(|file| (file.path(), std::fs::read(file.path()).unwrap()))
             .collect()
     }
+}
+
+fn installed() -> Option<PathBuf> {
+    let mut modules = MODULES.iter().map(PathBuf::from);
+    modules.find(|path| path.exists())
 }

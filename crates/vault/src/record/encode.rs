@@ -13,14 +13,25 @@ pub(super) fn encode(
     wraps: &[Wrapped],
     body: &[u8],
 ) -> Result<SealedRecord, &'static str> {
-    if body.len() < TAG_LEN || body.len() > MAX_PLAINTEXT_LEN.saturating_add(TAG_LEN) {
+    let mut bytes = encode_before_body(header, wraps, body.len())?;
+    bytes.extend_from_slice(body);
+    Ok(SealedRecord { bytes })
+}
+
+/// The same up to the body, with room for `body_len` bytes of it, tag included.
+pub(super) fn encode_before_body(
+    header: &Header,
+    wraps: &[Wrapped],
+    body_len: usize,
+) -> Result<Vec<u8>, &'static str> {
+    if body_len < TAG_LEN || body_len > MAX_PLAINTEXT_LEN.saturating_add(TAG_LEN) {
         return Err("the body is too long");
     }
     let count = match u8::try_from(wraps.len()) {
         Ok(count) if (1..=MAX_WRAPS).contains(&wraps.len()) => count,
         _ => return Err("the number of wrapped keys is not 1 to 4"),
     };
-    let mut bytes = Vec::with_capacity(body.len().saturating_add(1024));
+    let mut bytes = Vec::with_capacity(body_len.saturating_add(1024));
     bytes.extend_from_slice(&MAGIC);
     bytes.push(VERSION);
     bytes.extend_from_slice(&SUITE.to_be_bytes());
@@ -31,8 +42,7 @@ pub(super) fn encode(
     for wrap in wraps {
         push_wrap(&mut bytes, wrap)?;
     }
-    bytes.extend_from_slice(body);
-    Ok(SealedRecord { bytes })
+    Ok(bytes)
 }
 
 fn push_wrap(bytes: &mut Vec<u8>, wrap: &Wrapped) -> Result<(), &'static str> {

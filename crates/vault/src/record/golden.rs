@@ -10,7 +10,7 @@ use halfkey_core::{
 use serde::Deserialize;
 
 use crate::envelope;
-use crate::vault::seal::seal_with;
+use crate::vault::seal::seal_record;
 use crate::{BindCtx, Dek, RecordPurpose, SealedRecord, Wrapped};
 
 #[derive(Deserialize)]
@@ -101,14 +101,13 @@ fn golden_records_open_and_are_written_the_same() {
         let dek = Dek::from_slice(&bytes::<32>(&vector.dek)).unwrap();
         let plaintext = hex::decode(&vector.plaintext).unwrap();
         let (salt, nonce) = (bytes(&vector.salt), bytes(&vector.nonce));
-        let (header, body) = seal_with(&dek, salt, nonce, &ctx, &plaintext).unwrap();
         let wraps = vector.wraps.into_iter().map(|wrap| Wrapped {
             kek_uri: wrap.uri,
             kek_version: wrap.version,
             bytes: hex::decode(wrap.bytes).unwrap(),
         });
         let wraps: Vec<_> = wraps.collect();
-        let written = SealedRecord::assemble(&header, &wraps, &body).unwrap();
+        let written = seal_record(&dek, salt, nonce, &wraps, &ctx, &plaintext).unwrap();
         assert_eq!(hex::encode(written.as_bytes()), vector.record, "{shown}");
 
         let record = SealedRecord::from_bytes(&hex::decode(&vector.record).unwrap()).unwrap();

@@ -4,9 +4,9 @@ use halfkey_core::SecretBytes;
 
 use super::Vault;
 use crate::entropy::random_bytes;
-use crate::envelope::{self, Header};
+use crate::envelope::{self, Derived, Header, TAG_LEN};
 use crate::record::MAX_PLAINTEXT_LEN;
-use crate::{Access, BindCtx, Dek, Error, SealedRecord};
+use crate::{Access, BindCtx, Dek, Error, SealedRecord, Wrapped};
 
 impl Vault {
     /// Seals without storing: a fresh data key, bound to `ctx`. Needs the right to wrap.
@@ -42,15 +42,40 @@ impl Vault {
         }
         let dek = Dek::generate()?;
         let (salt, nonce) = (*random_bytes::<32>()?, *random_bytes::<12>()?);
-        let (header, body) = seal_with(&dek, salt, nonce, ctx, plaintext.expose())?;
         let wrapped = wrap.wrap(ctx, &dek).await?;
-        let record = SealedRecord::assemble(&header, &[wrapped], &body)
-            .map_err(|why| Error::permanent(format!("the KEK provider's answer: {why}")))?;
+        let record = seal_record(&dek, salt, nonce, &[wrapped], ctx, plaintext.expose())?;
         Ok((record, dek))
     }
 }
 
-/// Header and body of a record, from everything that is otherwise drawn at random.
+/// A record, from everything that is otherwise drawn at random or wrapped elsewhere.
+pub(crate) fn seal_record(
+    dek: &Dek,
+    salt: [u8; 32],
+    nonce: [u8; 12],
+    wraps: &[Wrapped],
+    ctx: &BindCtx,
+    plaintext: &[u8],
+) -> Result<SealedRecord, Error> {
+    let (header, derived) = header(dek, salt, nonce)?;
+    let body_len = plaintext.len().saturating_add(TAG_LEN);
+    SealedRecord::seal(&header, wraps, body_len, |before| {
+        envelope::seal_body(before, &derived, &header, ctx, plaintext)
+    })
+}
+
+fn header(dek: &Dek, salt: [u8; 32], nonce: [u8; 12]) -> Result<(Header, Derived), Error> {
+    let derived = envelope::derive(dek, &salt)?;
+    let header = Header {
+        salt,
+        commitment: derived.commitment,
+        nonce,
+    };
+    Ok((header, derived))
+}
+
+/// Header and body by themselves, for records put together otherwise.
+#[cfg(test)]
 pub(crate) fn seal_with(
     dek: &Dek,
     salt: [u8; 32],
@@ -58,12 +83,7 @@ pub(crate) fn seal_with(
     ctx: &BindCtx,
     plaintext: &[u8],
 ) -> Result<(Header, Vec<u8>), Error> {
-    let derived = envelope::derive(dek, &salt)?;
-    let header = Header {
-        salt,
-        commitment: derived.commitment,
-        nonce,
-    };
-    let body = envelope::seal_body(&derived, &header, ctx, plaintext)?;
+    let (header, derived) = header(dek, salt, nonce)?;
+    let body = envelope::seal_body(Vec::new(), &derived, &header, ctx, plaintext)?;
     Ok((header, body))
 }

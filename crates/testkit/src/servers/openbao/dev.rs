@@ -40,6 +40,11 @@ impl OpenBaoDev {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its port on 127.0.0.1.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The root token.
     pub const fn root_token(&self) -> &'static str {
         ROOT_TOKEN
