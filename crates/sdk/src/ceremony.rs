@@ -2,8 +2,8 @@
 
 use halfkey_core::PartyIndex;
 use halfkey_core::wire::{
-    CeremonyMessage, CeremonyReply, CeremonyRound, ChangeRequest, CreateRequest, ProveRequest,
-    SignMessageRequest,
+    CeremonyMessage, CeremonyReply, CeremonyRound, ChangeRequest, CreateRequest, ExportRequest,
+    ProveRequest, SignMessageRequest,
 };
 use halfkey_mpc::Ceremony;
 use serde::Serialize;
@@ -28,6 +28,7 @@ pub(crate) enum OpeningBody {
     Prove(ProveRequest),
     Sign(SignMessageRequest),
     Change(Box<ChangeRequest>),
+    Export(ExportRequest),
 }
 
 pub(crate) struct Opening {
@@ -130,6 +131,7 @@ impl OpeningBody {
             Self::Prove(body) => body.ceremony.messages = messages,
             Self::Sign(body) => body.ceremony.messages = messages,
             Self::Change(body) => body.ceremony.messages = messages,
+            Self::Export(body) => body.ceremony.messages = messages,
         }
     }
 }
@@ -141,6 +143,7 @@ impl Opening {
             OpeningBody::Prove(body) => self.post(client, body).await,
             OpeningBody::Sign(body) => self.post(client, body).await,
             OpeningBody::Change(body) => self.post(client, body).await,
+            OpeningBody::Export(body) => self.post(client, body).await,
         }
     }
 

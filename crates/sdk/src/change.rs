@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{
     Blob, CeremonyOpen, ChangeOperation, ChangeRequest, CreatedWallet, ShareProofBody,
@@ -60,7 +61,8 @@ pub(crate) async fn run(
         ceremony: CeremonyId::generate(&mut os_rng()),
     };
     let change = Change::new(first, &next)?;
-    let share_proof = start(client, first, spec, next.attempt).await?;
+    let operation = spec.operation.start_proof();
+    let share_proof = start(client, first, operation, spec.is_locked, next.attempt).await?;
     let table = parties(&change, shares, &identity)?;
     let opening = opening(client, first, spec, &next, share_proof)?;
     let ended = ceremony::exchange(client, opening, table)
@@ -76,15 +78,15 @@ pub(crate) async fn run(
 }
 
 /// Shows that the caller holds a share of the active generation (custody rules 7 and 28).
-async fn start(
+pub(crate) async fn start(
     client: &WalletClient,
     share: &Arc<KeyShare>,
-    spec: &ChangeSpec,
+    operation: ProofOperation,
+    is_locked: bool,
     attempt: AttemptId,
 ) -> Result<Option<ShareProofBody>> {
-    let operation = spec.operation.start_proof();
     let header = share.header();
-    if !spec.is_locked || !header.key_type.uses_ot() {
+    if !is_locked || !header.key_type.uses_ot() {
         prove::prove_start(client, share, operation, attempt).await?;
         return Ok(None);
     }

@@ -16,6 +16,7 @@ mod alias;
 mod change;
 mod contexts;
 mod create;
+mod export;
 mod finish;
 mod guard;
 mod health;

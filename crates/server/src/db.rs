@@ -7,6 +7,7 @@ pub(crate) mod boots;
 pub(crate) mod changes;
 pub(crate) mod columns;
 pub(crate) mod environments;
+pub(crate) mod exports;
 pub(crate) mod idempotency;
 pub(crate) mod locks;
 mod migrate;

@@ -8,6 +8,7 @@ mod change;
 mod change_commit;
 mod commit;
 mod create;
+mod export;
 mod health;
 mod identity;
 mod prove;
@@ -44,6 +45,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/{wallet}/signMessage", post(sign::sign_message))
         .route("/{wallet}/refresh", post(change::refresh))
         .route("/{wallet}/reshare", post(change::reshare))
+        .route("/{wallet}/export", post(export::export))
         .route("/{wallet}/keyShares/backup", post(backup::store))
         .route("/{wallet}/keyShares/recover", post(backup::recover))
         .route(

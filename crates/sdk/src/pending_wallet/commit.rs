@@ -60,7 +60,7 @@ fn check(reply: &CommitReply, header: &ShareHeader, properties: &WalletPropertie
     }
     if reply
         .custody_origin
-        .is_some_and(|origin| origin != header.custody_origin)
+        .is_some_and(|origin| !origin.admits(header.custody_origin))
     {
         return Err(Error::Protocol(
             "the provider tells another custody origin than the share",

@@ -44,7 +44,7 @@ impl WalletStore {
         Ok((row, share))
     }
 
-    fn signing_party(&self, row: &StateRow) -> PartyIndex {
+    pub(super) fn signing_party(&self, row: &StateRow) -> PartyIndex {
         let wanted = self.options.signing_party;
         if PartyIndex::customers(row.scheme).contains(&wanted) {
             wanted

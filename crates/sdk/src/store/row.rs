@@ -103,6 +103,9 @@ pub(super) struct StateRow {
     /// Of the root, as hex.
     pub(super) public_key: String,
     pub(super) created_at: UnixMillis,
+    /// Whether the whole key ever left by this half's doing.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(super) exported: bool,
     pub(super) generations: Vec<GenerationRow>,
 }
 
@@ -129,7 +132,17 @@ impl StateRow {
             custody_origin: header.custody_origin,
             public_key: hex::encode(&header.group_public_key),
             created_at: now,
+            exported: false,
             generations: vec![GenerationRow::pending(header, parties, now)],
+        }
+    }
+
+    /// What the key's history allows anyone to claim.
+    pub(super) const fn origin(&self) -> CustodyOrigin {
+        if self.exported {
+            self.custody_origin.with_exported()
+        } else {
+            self.custody_origin
         }
     }
 

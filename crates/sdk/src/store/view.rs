@@ -129,7 +129,7 @@ impl WalletStore {
             } else {
                 name(generation.state)
             },
-            custody_origin: row.custody_origin,
+            custody_origin: row.origin(),
             proof: generation.proof,
             generation: generation.generation,
             attempt: generation.attempt,

@@ -14,6 +14,7 @@ mod bad_input;
 mod bare;
 mod changed;
 mod cheated;
+mod exported;
 mod guarded;
 mod http;
 mod imported;

@@ -26,6 +26,8 @@ use crate::db::{Entry, Tx, attempts, shares};
 
 mod params;
 
+pub(crate) use params::check_share_proof;
+
 /// A change between two requests.
 #[derive(Debug)]
 pub(crate) struct ChangeRun {
@@ -57,7 +59,8 @@ pub(crate) async fn start(
         .map_err(|(error, _)| error)?
         .share;
     if let Some(proof) = &body.share_proof {
-        params::check_share_proof(&caller, &wallet, &body, &old, proof)?;
+        let about = (body.new_attempt_id, body.operation.start_proof());
+        check_share_proof(&caller, &wallet, about, &old, proof)?;
     }
     let messages = core::mem::take(&mut body.ceremony.messages);
     let agreed = params::of(&body, &old)?;

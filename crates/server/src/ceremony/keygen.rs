@@ -222,6 +222,7 @@ fn wallet_row(app: &App, share: &KeyShare) -> Result<WalletRow, ApiError> {
         group_public_key: header.group_public_key.clone(),
         account_public_key,
         custody_origin: header.custody_origin,
+        exported: false,
         stored_state: WalletState::Pending,
         proof: ProofState::Unproven,
         generation: header.generation,

@@ -81,7 +81,7 @@ impl SignContext {
     pub(crate) const fn signed_reply(&self) -> SignedReply {
         SignedReply {
             operation: self.goal.operation(),
-            custody_origin: Some(self.wallet.custody_origin),
+            custody_origin: Some(self.wallet.origin()),
         }
     }
 

@@ -25,7 +25,10 @@ pub(crate) struct WalletRow {
     pub(crate) key_share: KeyShareId,
     pub(crate) group_public_key: Vec<u8>,
     pub(crate) account_public_key: Vec<u8>,
+    /// As the share's header has it.
     pub(crate) custody_origin: CustodyOrigin,
+    /// Whether the whole key ever left.
+    pub(crate) exported: bool,
     /// `Pending`, `Active` or `Aborted`; locks stand in a table of their own.
     pub(crate) stored_state: WalletState,
     pub(crate) proof: ProofState,
@@ -39,6 +42,16 @@ pub(crate) struct WalletRow {
 }
 
 impl WalletRow {
+    /// What the key's history allows anyone to claim: the share's origin, and whether it was
+    /// exported since.
+    pub(crate) const fn origin(&self) -> CustodyOrigin {
+        if self.exported {
+            self.custody_origin.with_exported()
+        } else {
+            self.custody_origin
+        }
+    }
+
     /// The state as the API tells it: an aborted wallet stays aborted, a lock hides the rest.
     pub(crate) const fn state(&self) -> WalletState {
         match self.stored_state {
@@ -62,7 +75,7 @@ impl WalletRow {
             state,
             state_reason: self.state_reason(state),
             proof: self.proof,
-            custody_origin: self.custody_origin,
+            custody_origin: self.origin(),
             generation: self.generation,
             attempt_id: self.attempt,
             next_generation: None,
@@ -128,6 +141,7 @@ fn from_row(row: &SqliteRow) -> Result<WalletRow, sqlx::Error> {
         group_public_key: row.try_get("group_public_key")?,
         account_public_key: row.try_get("account_public_key")?,
         custody_origin: CustodyOrigin::from_bits(bits).map_err(|_| bad_cell("custody_origin"))?,
+        exported: unsigned(row, "exported")? == 1,
         stored_state: match state {
             "pending" => WalletState::Pending,
             "active" => WalletState::Active,
@@ -262,6 +276,20 @@ pub(crate) async fn activate(
     .execute(tx.conn())
     .await
     .map(|done| done.rows_affected() == 1)
+}
+
+/// The whole key leaves: said of the wallet for ever.
+pub(crate) async fn mark_exported(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE wallets SET exported = 1 WHERE environment = ? AND wallet_id = ?")
+        .bind(environment.as_str())
+        .bind(wallet.as_bytes().as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
 }
 
 /// Pending becomes aborted.

@@ -20,7 +20,7 @@ use crate::db::{attempts, changes, locks, proofs};
 use crate::web::Call;
 
 /// A start proof is worth something for this long, in milliseconds.
-const START_LASTS: i64 = 10 * 60 * 1000;
+pub(super) const START_LASTS: i64 = 10 * 60 * 1000;
 
 /// So many locks of one wallet end by a refresh; then the key has to be exported (custody rule 16).
 const LOCKS_ENDED: i64 = 8;
@@ -198,7 +198,7 @@ pub(crate) fn is_locked(app: &App, caller: &Caller, wallet: &WalletRow) -> bool 
         || app.pending.holds(&caller.environment.id, subject)
 }
 
-fn start_unproven() -> ApiError {
+pub(super) fn start_unproven() -> ApiError {
     let message = "start it with a proof under the active generation that names this attempt";
     ApiError::new(ErrorCode::StartUnproven, message)
 }

@@ -70,7 +70,7 @@ pub(super) async fn commit(
             "generation": next.generation,
             "from": now.generation,
             "scheme": next.scheme.as_str(),
-            "custodyOrigin": next.custody_origin,
+            "custodyOrigin": next.origin(),
             "burnt": burnt,
         }));
     let activity = tx.record(&entry).await?;
@@ -101,8 +101,8 @@ pub(super) async fn commit(
     Ok(CommitReply {
         state: WalletState::Active,
         proof: ProofState::Proven,
+        custody_origin: Some(next.origin()),
         account_address: next.address,
-        custody_origin: Some(next.custody_origin),
         generation: Some(next.generation),
         activity,
     })

@@ -139,8 +139,8 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
     Ok(CommitReply {
         state: WalletState::Active,
         proof,
+        custody_origin: Some(row.origin()),
         account_address: row.address,
-        custody_origin: Some(row.custody_origin),
         generation: Some(row.generation),
         activity,
     })
@@ -155,7 +155,7 @@ fn repeat(wanted: &Commit, attempt: AttemptRow) -> Result<CommitReply, ApiError>
         state: WalletState::Active,
         proof,
         account_address: wanted.row.address.clone(),
-        custody_origin: Some(wanted.row.custody_origin),
+        custody_origin: Some(wanted.row.origin()),
         generation: attempt.generation,
         activity,
     })

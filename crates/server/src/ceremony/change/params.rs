@@ -1,7 +1,8 @@
 //! What the provider puts into a change, from the request and its own share.
 
-use halfkey_core::PartyIndex;
+use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{ChangeRequest, ErrorCode, ShareProofBody};
+use halfkey_core::{AttemptId, PartyIndex};
 use halfkey_mpc::{
     Change, KeyShare, KeygenParams, NextShares, ShareProofContext, verify_share_proof,
 };
@@ -25,12 +26,12 @@ pub(super) fn of(body: &ChangeRequest, old: &KeyShare) -> Result<(KeygenParams, 
     Change::new(old, &next).map_err(|error| ceremony_error(&error))
 }
 
-/// The start of a change under a locked generation, where no signature can be made: the customer
-/// knows its share (custody rule 7).
-pub(super) fn check_share_proof(
+/// The start of a change or export under a locked generation, where no signature can be made: the
+/// customer knows its share (custody rule 7).
+pub(crate) fn check_share_proof(
     caller: &Caller,
     wallet: &WalletRow,
-    body: &ChangeRequest,
+    (attempt, operation): (AttemptId, ProofOperation),
     old: &KeyShare,
     proof: &ShareProofBody,
 ) -> Result<(), ApiError> {
@@ -41,8 +42,8 @@ pub(super) fn check_share_proof(
         environment: caller.environment.id.clone(),
         wallet: wallet.wallet,
         generation: wallet.generation,
-        attempt: body.new_attempt_id,
-        operation: body.operation.start_proof(),
+        attempt,
+        operation,
         party: proof.party,
     };
     verify_share_proof(old, &context, &proof.proof.0)

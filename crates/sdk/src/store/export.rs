@@ -1,0 +1,134 @@
+//! The whole key of a stored wallet: with the provider, or without it where the customer holds a
+//! quorum.
+
+use halfkey_core::wire::WalletState;
+use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
+use halfkey_mpc::RootKey;
+use halfkey_vault::{Error as VaultError, Expect, Purpose, Versioned};
+
+use super::row::{GenerationRow, GenerationState, StateRow};
+use super::{WalletStore, chain_of};
+use crate::to_the_end::to_the_end;
+use crate::{Error, Result, export};
+
+impl WalletStore {
+    /// Exports the key of a wallet with the provider's part; see
+    /// [`WalletClient::export_private_key`](crate::WalletClient::export_private_key). The row says
+    /// `exported` before the key is returned.
+    ///
+    /// # Errors
+    /// As there; [`Error::CannotOpen`] for a process without the right to open.
+    pub async fn export(&self, address: &str) -> Result<RootKey> {
+        let (store, address) = (self.clone(), address.to_owned());
+        to_the_end(async move { store.export_now(&address).await }).await
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(address))]
+    async fn export_now(&self, address: &str) -> Result<RootKey> {
+        self.pin().await?;
+        let row = self.settled_row(address).await?;
+        let generation = usable(&row.value)?;
+        let party = self.signing_party(&row.value);
+        let share = self
+            .open_staged(&row.value, generation, party, Purpose::Export)
+            .await?;
+        let theirs = self.client.lookup(&row.value.account_address).await?;
+        let is_locked = generation.state == GenerationState::Locked
+            || self.is_locked(&row.value, generation).await?
+            || theirs.state != WalletState::Active;
+        let made = match export::run(&self.client, &share, is_locked).await {
+            Ok(key) => key,
+            Err(error) => return Err(self.keep_lock(&row, error).await),
+        };
+        check_address(&row.value, &made)?;
+        self.mark_exported(row).await?;
+        Ok(made)
+    }
+
+    /// Puts the key of a `TWO_OF_THREE` wallet together from the customer's two shares: no provider,
+    /// no network. For when the provider is gone for good; whoever can do this holds the key.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a `TWO_OF_TWO` wallet, of which the provider holds half.
+    #[tracing::instrument(level = "debug", skip_all, fields(address))]
+    pub async fn rescue(&self, address: &str) -> Result<RootKey> {
+        let row = self.row(chain_of(address), address).await?;
+        let key = self.rebuild(&row.value).await?;
+        self.mark_exported(row).await?;
+        Ok(key)
+    }
+
+    /// Does everything that [`Self::rescue`] does and keeps nothing of it: whether a rescue would
+    /// work today.
+    ///
+    /// # Errors
+    /// As [`Self::rescue`], and the first thing that is missing.
+    #[tracing::instrument(level = "debug", skip_all, fields(address))]
+    pub async fn rescue_drill(&self, address: &str) -> Result<()> {
+        let row = self.row(chain_of(address), address).await?;
+        self.rebuild(&row.value).await.map(drop)
+    }
+
+    async fn rebuild(&self, row: &StateRow) -> Result<RootKey> {
+        let generation = usable(row)?;
+        if row.scheme_of(generation) == ThresholdSignatureScheme::TwoOfTwo {
+            return Err(Error::InvalidArgument(
+                "a TWO_OF_TWO wallet is not rescued without the provider's half".to_owned(),
+            ));
+        }
+        let mut shares = Vec::new();
+        for party in [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2] {
+            let share = self.open_staged(row, generation, party, Purpose::Export);
+            shares.push(share.await?);
+        }
+        let [one, two] = shares.as_slice() else {
+            return Err(Error::Bug("two customer parties"));
+        };
+        let key = RootKey::from_shares(one, two)?;
+        check_address(row, &key)?;
+        Ok(key)
+    }
+
+    /// Says so in the row, for ever.
+    async fn mark_exported(&self, mut row: Versioned<StateRow>) -> Result<()> {
+        for _ in 0..8 {
+            if row.value.exported {
+                return Ok(());
+            }
+            row.value.exported = true;
+            match self.write_row(&row.value, Expect::Rev(row.rev)).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Vault(VaultError::Conflict(_))) => {
+                    row = self
+                        .row(row.value.chain, &row.value.account_address)
+                        .await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::VaultState(
+            "the wallet's row changes all the time".to_owned(),
+        ))
+    }
+}
+
+/// The newest generation that was ever active and is not burnt.
+fn usable(row: &StateRow) -> Result<&GenerationRow> {
+    let good = |one: &&GenerationRow| {
+        one.committed && matches!(one.state, GenerationState::Active | GenerationState::Locked)
+    };
+    let newest = row.generations.iter().filter(good);
+    newest
+        .max_by_key(|one| one.generation)
+        .ok_or(Error::WalletNotFound)
+}
+
+/// A key that makes another address is none of this wallet.
+fn check_address(row: &StateRow, key: &RootKey) -> Result<()> {
+    let address = halfkey_chain::address(row.chain, key.account_public_key())?;
+    if halfkey_chain::canonical_address(row.chain, &address)? == row.address {
+        Ok(())
+    } else {
+        Err(Error::ShareOfAnotherWallet)
+    }
+}

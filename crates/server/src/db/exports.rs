@@ -1,0 +1,43 @@
+//! Exports that were made: each id once.
+
+use halfkey_core::{AttemptId, EnvironmentId, WalletId};
+use sqlx::SqliteConnection;
+
+use super::Tx;
+
+/// Whether an export with this id was made.
+pub(crate) async fn is_made(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    export: AttemptId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM exports WHERE environment = ? AND export_id = ?",
+    )
+    .bind(environment.as_str())
+    .bind(export.as_bytes().as_slice())
+    .fetch_one(conn)
+    .await
+    .map(|count| count > 0)
+}
+
+/// Notes an export; `false` when its id was used before.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    export: AttemptId,
+) -> Result<bool, sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO exports (environment, export_id, wallet_id, exported_at)
+         VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(environment.as_str())
+    .bind(export.as_bytes().as_slice())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
