@@ -3,11 +3,13 @@
 mod audit;
 mod doctor;
 mod incident;
+mod key;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::Incident;
+pub(crate) use self::key::{ExportKey, Form, Import, Rescue};
 pub(crate) use self::vault::{Rewrap, Vault, age};
 
 use core::time::Duration;
@@ -16,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use halfkey_core::wire::Scope;
-use halfkey_core::{ChainName, DerivationPath, EnvironmentId, ThresholdSignatureScheme, Variant};
+use halfkey_core::{ChainName, EnvironmentId, ThresholdSignatureScheme, Variant};
 
 /// Open, self-hostable MPC server wallets: your backend holds one half of every key, the provider
 /// the other, and the two sign together.
@@ -286,9 +288,26 @@ pub(crate) enum Wallet {
   halfkey wallet import --chain SVM --key-file id.json          as solana-keygen writes it
   halfkey wallet import --chain EVM --xprv --path m/0/0 --key-file -    from standard input
 
-Needs the scope wallet.import. The wallet's origin is `imported` for ever: whoever had the key before
-may still have it. Destroy the file afterwards.")]
+Needs the scope wallet.import. The wallet's origin is `imported` for ever: whoever had the key
+before may still have it. Destroy the file afterwards.")]
     Import(Import),
+    /// Take the whole private key of a wallet out, into a file.
+    #[command(after_help = "Examples:
+  halfkey wallet export 0xABC… --out key.txt                    EVM: the key of this address
+  halfkey wallet export 0xABC… --form xprv --out root.txt       EVM: the root of all addresses
+  halfkey wallet export 9xQe… --form keypair --out id.json      Solana, as solana-keygen reads it
+
+Needs the scope wallet.export. The wallet stays marked `exported` for ever, and so does every other
+address of its root: whoever has the file signs without you.")]
+    Export(ExportKey),
+    /// Put the key of a `TWO_OF_THREE` wallet together without the provider and without network.
+    #[command(after_help = "Examples:
+  halfkey wallet rescue 0xABC… --drill                would it work? keeps nothing
+  halfkey wallet rescue 0xABC… --out key.txt          the key itself
+
+For when the provider is gone for good. A TWO_OF_TWO wallet cannot be rescued so: the provider holds
+half of it.")]
+    Rescue(Rescue),
     /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
     #[command(after_help = "Examples:
   halfkey wallet refresh 0xABC…
@@ -459,29 +478,6 @@ pub(crate) struct Refresh {
     /// restored from a backup of before can then not be healed any more.
     #[arg(long, conflicts_with = "every")]
     pub(crate) compromised: bool,
-    #[command(flatten)]
-    pub(crate) provider: Provider,
-}
-
-/// Options of `wallet import`.
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// EVM or SVM.
-    #[arg(long)]
-    pub(crate) chain: ChainName,
-    /// Where the key stands; `-` reads standard input. EVM: 64 hexadecimal digits. SVM: a seed or a
-    /// key pair as base58, hex, base64 or a JSON list.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: PathBuf,
-    /// The key is an extended private key (BIP-32 `xprv`); EVM only.
-    #[arg(long)]
-    pub(crate) xprv: bool,
-    /// Where below the xprv the address is; no index is hardened.
-    #[arg(long, value_name = "PATH", requires = "xprv", default_value = "m/0/0")]
-    pub(crate) path: DerivationPath,
-    /// `TWO_OF_TWO` or `TWO_OF_THREE`.
-    #[arg(long, default_value = "TWO_OF_TWO")]
-    pub(crate) scheme: ThresholdSignatureScheme,
     #[command(flatten)]
     pub(crate) provider: Provider,
 }

@@ -214,26 +214,23 @@ mod tests {
             let three = [(P, C1), (P, C2), (C1, C2), (C2, C1)].map(|(a, b)| pair(TwoOfThree, a, b));
             for key in three.iter().chain([&pair(TwoOfTwo, P, C1)]) {
                 let first = key.header();
-                match kind {
-                    KeyType::EcdsaSecp256k1 => {
-                        let secret = key.evm_private_key().unwrap();
-                        let public = crate::ecdsa::constant::public_key(&secret).unwrap();
-                        assert_eq!(public, key.account_public_key());
-                        assert!(key.xprv().unwrap().starts_with("xprv9s21ZrQH143K"));
-                        let signature = key.sign(&SigningInput::Digest([7; 32])).unwrap();
-                        assert!(matches!(signature, Signature::Ecdsa { .. }));
+                if kind == KeyType::EcdsaSecp256k1 {
+                    let secret = key.evm_private_key().unwrap();
+                    let public = crate::ecdsa::constant::public_key(&secret).unwrap();
+                    assert_eq!(public, key.account_public_key());
+                    assert!(key.xprv().unwrap().starts_with("xprv9s21ZrQH143K"));
+                    let signature = key.sign(&SigningInput::Digest([7; 32])).unwrap();
+                    assert!(matches!(signature, Signature::Ecdsa { .. }));
+                } else {
+                    let seed = key.ed25519_seed();
+                    assert_eq!(seed.is_some(), kind == KeyType::Ed25519Exportable);
+                    if let Some(seed) = seed {
+                        let public = ed25519_dalek::SigningKey::from_bytes(&seed);
+                        let public = public.verifying_key().to_bytes();
+                        assert_eq!(public.as_slice(), first.group_public_key);
                     }
-                    _ => {
-                        let seed = key.ed25519_seed();
-                        assert_eq!(seed.is_some(), kind == KeyType::Ed25519Exportable);
-                        if let Some(seed) = seed {
-                            let public = ed25519_dalek::SigningKey::from_bytes(&seed);
-                            let public = public.verifying_key().to_bytes();
-                            assert_eq!(public.as_slice(), first.group_public_key);
-                        }
-                        key.sign(&SigningInput::Message(b"gm".to_vec())).unwrap();
-                        assert!(key.evm_private_key().is_err());
-                    }
+                    key.sign(&SigningInput::Message(b"gm".to_vec())).unwrap();
+                    assert!(key.evm_private_key().is_err());
                 }
             }
         }

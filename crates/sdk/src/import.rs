@@ -146,13 +146,15 @@ fn invalid(what: &str) -> Error {
 /// 32 or 64 bytes in any of the usual texts. Which one it is follows from the length: the encodings
 /// of these lengths do not overlap.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    type Decoder = fn(&str) -> Option<Vec<u8>>;
+
     let wanted = |bytes: &Vec<u8>| matches!(bytes.len(), 32 | 64);
     if text.starts_with('[') {
         let numbers: Vec<u8> = serde_json::from_str(text).ok()?;
         return Some(Zeroizing::new(numbers)).filter(|bytes| wanted(bytes));
     }
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let decoders: [fn(&str) -> Option<Vec<u8>>; 3] = [
+    let decoders: [Decoder; 3] = [
         |text| hex::decode(text).ok(),
         |text| bs58::decode(text).into_vec().ok(),
         |text| base64::engine::general_purpose::STANDARD.decode(text).ok(),
@@ -170,7 +172,10 @@ mod tests {
     use super::*;
 
     /// BIP-32, test vector 1, chain m.
-    const VECTOR: &str = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi";
+    const VECTOR: &str = concat!(
+        "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jP",
+        "PqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"
+    );
 
     #[test]
     fn an_xprv_is_read_as_bip_32_says() {
@@ -228,7 +233,10 @@ mod tests {
         }
         let torn = VECTOR.get(..VECTOR.len() - 1).unwrap();
         let flipped = VECTOR.replace("HEK3", "HEK4");
-        let public = "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8";
+        let public = concat!(
+            "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGh",
+            "ePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8"
+        );
         for bad in [torn, &flipped, public, "", "xprv"] {
             assert!(PrivateKey::evm_xprv(bad, DerivationPath::default()).is_err());
         }

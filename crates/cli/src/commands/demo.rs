@@ -39,14 +39,14 @@ pub(crate) async fn run(
         started,
     );
 
-    let addresses = create_or_find(
+    let addresses = Box::pin(create_or_find(
         data,
         passphrase.clone(),
         &config,
         &server,
         options,
         &mut report,
-    )
+    ))
     .await?;
 
     // Nothing of the first part is kept: client, store and keyrings are gone with their scope, and
@@ -60,7 +60,8 @@ pub(crate) async fn run(
         started,
     );
 
-    sign_all(data, passphrase, &config, &server, &addresses, &mut report).await?;
+    let signing = sign_all(data, passphrase, &config, &server, &addresses, &mut report);
+    Box::pin(signing).await?;
     server.shutdown().await;
     report.finish(&addresses, data);
     Ok(())

@@ -4,6 +4,7 @@ mod change;
 mod check;
 mod create;
 mod import;
+mod key;
 mod open;
 mod overview;
 mod resume;
@@ -54,12 +55,14 @@ pub(crate) async fn run(
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             resume::run(&store, address.as_deref(), output).await
         }
-        command @ (Wallet::Import(_)
+        command @ (Wallet::Export(_)
+        | Wallet::Rescue(_)
+        | Wallet::Import(_)
         | Wallet::Refresh(_)
         | Wallet::Reshare { .. }
         | Wallet::ReplaceShare { .. }
-        | Wallet::Check { .. }) => life(data, passphrase, command, output).await,
-        command => sign(data, passphrase, command, output).await,
+        | Wallet::Check { .. }) => Box::pin(life(data, passphrase, command, output)).await,
+        command => Box::pin(sign(data, passphrase, command, output)).await,
     }
 }
 
@@ -71,6 +74,15 @@ async fn life(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
+        Wallet::Export(options) => {
+            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            key::export(&store, &options, output).await
+        }
+        Wallet::Rescue(options) => {
+            // Nothing of it asks the provider.
+            let store = open::open(data, passphrase, &options.provider, Login::WhenNeeded).await?;
+            key::rescue(&store, &options, output).await
+        }
         Wallet::Import(options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
             import::run(&store, &options, output).await

@@ -171,3 +171,82 @@ fn a_refresh_ends_the_locks_of_both_halves() {
         serde_json::json!({ "signs": 1 })
     );
 }
+
+/// A key goes out into a private file, and comes in again as another provider's wallet with the
+/// same address.
+#[test]
+fn an_exported_key_is_imported_elsewhere_with_its_address() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let elsewhere = Home::empty();
+    must_succeed(&elsewhere.run(&["init"]));
+    let other = elsewhere.serve();
+    let their_token = ops_token(&elsewhere);
+    for (chain, form) in [("EVM", "key"), ("SVM", "keypair")] {
+        let created = home.json(&provider, &["wallet", "create", "--chain", chain]);
+        let address = created["account_address"].as_str().unwrap();
+        let out = home.path().join(format!("{chain}.key"));
+        let out = out.to_str().unwrap();
+        let export = ["wallet", "export", address, "--form", form, "--out", out];
+        with_token(&home, &provider, &token, &export);
+        let mode = std::fs::metadata(out).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777;
+        assert_eq!(mode, 0o600);
+        // A file that is there is not written over, and costs no export.
+        let again = home.against(
+            &provider,
+            &[&export[..], &["--token-file", &token]].concat(),
+        );
+        let again = { again }.output().unwrap();
+        assert_eq!(again.status.code(), Some(3), "{again:?}");
+        let import = ["wallet", "import", "--chain", chain, "--key-file", out];
+        let imported = with_token(&elsewhere, &other, &their_token, &import);
+        assert_eq!(imported["account_address"], address);
+        assert_eq!(imported["custody_origin"][0], "imported");
+        elsewhere.json(&other, &["wallet", "sign-message", address, "gm"]);
+        let shown = home.json(&provider, &["wallet", "show", address]);
+        assert!(
+            shown["custody_origin"].to_string().contains("exported"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_rescue_needs_no_provider() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let create = [
+        "wallet",
+        "create",
+        "--chain",
+        "SVM",
+        "--scheme",
+        "TWO_OF_THREE",
+    ];
+    let address = home.json(&provider, &create)["account_address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    provider.stop();
+    let drill = home.run(&["--json", "wallet", "rescue", &address, "--drill"]);
+    must_succeed(&drill);
+    let drill: Value = serde_json::from_slice(&drill.stdout).unwrap();
+    assert_eq!(drill["rescuable"], true);
+    let out = home.path().join("rescued.json");
+    let rescue = [
+        "wallet",
+        "rescue",
+        &address,
+        "--form",
+        "keypair",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    must_succeed(&home.run(&rescue));
+    let pair: Vec<u8> = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+    let seed: [u8; 32] = pair[..32].try_into().unwrap();
+    let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
+    assert_eq!(bs58::encode(public.to_bytes()).into_string(), address);
+}

@@ -70,13 +70,13 @@ impl Root {
     }
 
     pub(super) fn expanded(&self) -> Zeroizing<[u8; 64]> {
-        let prefix = match &self.seed {
-            Some(seed) => Zeroizing::new(<[u8; 64]>::from(Sha512::digest(seed))),
-            None => {
-                let hash = Sha512::new_with_prefix(b"halfkey-ed25519-prefix-v1");
-                Zeroizing::new(hash.chain_update(self.scalar.as_bytes()).finalize().into())
-            }
+        let hash = if let Some(seed) = &self.seed {
+            Sha512::new_with_prefix(seed)
+        } else {
+            Sha512::new_with_prefix(b"halfkey-ed25519-prefix-v1")
+                .chain_update(self.scalar.as_bytes())
         };
+        let prefix = Zeroizing::new(<[u8; 64]>::from(hash.finalize()));
         let mut expanded = Zeroizing::new([0; 64]);
         let secret = self.scalar.as_bytes().iter().chain(prefix.iter().skip(32));
         expanded

@@ -51,8 +51,8 @@ impl WalletStore {
         self.make(chain, scheme, options, None).await
     }
 
-    /// Makes a wallet of a key made elsewhere, as atomically as [`Self::create`]. The provider never
-    /// sees the key; drop yours once this returns. Needs an API token with the scope
+    /// Makes a wallet of a key made elsewhere, as atomically as [`Self::create`]. The provider
+    /// never sees the key; drop yours once this returns. Needs an API token with the scope
     /// `wallet.import`.
     ///
     /// # Errors

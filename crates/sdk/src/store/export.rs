@@ -45,8 +45,9 @@ impl WalletStore {
         Ok(made)
     }
 
-    /// Puts the key of a `TWO_OF_THREE` wallet together from the customer's two shares: no provider,
-    /// no network. For when the provider is gone for good; whoever can do this holds the key.
+    /// Puts the key of a `TWO_OF_THREE` wallet together from the customer's two shares: no
+    /// provider, no network. For when the provider is gone for good; whoever can do this holds the
+    /// key.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a `TWO_OF_TWO` wallet, of which the provider holds half.

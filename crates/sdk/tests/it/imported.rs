@@ -61,7 +61,10 @@ async fn an_xprv_gives_the_addresses_below_it() {
     let storage = Storage::new();
     let store = storage.store(&provider.client().await);
     // BIP-32, test vector 2, chain m/0 and its own child 0.
-    let xprv = "xprv9vHkqa6EV4sPZHYqZznhT2NPtPCjKuDKGY38FBWLvgaDx45zo9WQRUT3dKYnjwih2yJD9mkrocEZXo1ex8G81dwSM1fwqWpWkeS3v86pgKt";
+    let xprv = concat!(
+        "xprv9vHkqa6EV4sPZHYqZznhT2NPtPCjKuDKGY38FBWLvgaDx45zo9W",
+        "QRUT3dKYnjwih2yJD9mkrocEZXo1ex8G81dwSM1fwqWpWkeS3v86pgKt"
+    );
     let root = PrivateKey::evm_xprv(xprv, DerivationPath::default()).unwrap();
     let child: DerivationPath = "m/0".parse().unwrap();
     let below = PrivateKey::evm_xprv(xprv, child).unwrap();

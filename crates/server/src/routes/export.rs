@@ -124,8 +124,8 @@ async fn check_start(
     Err(start_unproven())
 }
 
-/// Before anything leaves: the export is used up, and the wallet is marked for ever (custody rules 2
-/// and 4).
+/// Before anything leaves: the export is used up, and the wallet is marked for ever (custody rules
+/// 2 and 4).
 async fn settle(
     app: &App,
     caller: &Caller,
