@@ -59,7 +59,7 @@ impl Case {
 
 /// Which process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Half {
+pub(crate) enum Half {
     Customer,
     Provider,
 }
@@ -82,7 +82,7 @@ fn places(case: Case, half: Half) -> Vec<String> {
     read_lines(&trace).split_off(before)
 }
 
-fn read_lines(file: &Path) -> Vec<String> {
+pub(crate) fn read_lines(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
@@ -155,13 +155,13 @@ fn must_sign(home: &Home, provider: &Provider, wallet: &Value, context: &str) {
 }
 
 /// The bytes of every sealed share at rest.
-struct Shares {
+pub(crate) struct Shares {
     customer: BTreeSet<Vec<u8>>,
     provider: BTreeSet<Vec<u8>>,
 }
 
 impl Shares {
-    fn of(home: &Home) -> Self {
+    pub(crate) fn of(home: &Home) -> Self {
         Self {
             customer: crate::support::sealed_shares(&home.path().join("customer")),
             provider: crate::support::provider_shares(&home.path().join("provider")),
@@ -172,7 +172,7 @@ impl Shares {
         !self.customer.is_empty() && !self.provider.is_empty()
     }
 
-    fn must_be_in(&self, later: &Self, context: &str) {
+    pub(crate) fn must_be_in(&self, later: &Self, context: &str) {
         let customers = self.customer.is_subset(&later.customer);
         assert!(customers, "{context}: a share the customer stored is gone");
         let providers = self.provider.is_subset(&later.provider);

@@ -8,7 +8,7 @@ const CUSTODY: i32 = 7;
 const TOKEN: i32 = 5;
 
 /// A token that may do everything, in a file.
-fn ops_token(home: &Home) -> String {
+pub(crate) fn ops_token(home: &Home) -> String {
     let scopes = [
         "create", "sign", "read", "refresh", "reshare", "import", "export", "backup",
     ];

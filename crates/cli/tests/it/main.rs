@@ -12,6 +12,7 @@
 mod bad_input;
 mod canary;
 mod crash;
+mod crash_change;
 mod demo;
 mod life;
 mod provider_secrets;

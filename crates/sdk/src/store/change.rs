@@ -99,7 +99,7 @@ impl WalletStore {
         }
         self.check_vaults(wanted.scheme.unwrap_or_default())?;
         self.pin().await?;
-        let row = self.settled_row(address).await?;
+        let row = self.free_row(address).await?;
         let state = &row.value;
         let current = current(state)?.clone();
         let scheme = wanted.scheme.unwrap_or(state.scheme);
@@ -148,6 +148,25 @@ impl WalletStore {
             generation: spec.generation,
             before: current.generation,
         })
+    }
+
+    /// The wallet's row with nothing pending: an earlier change whose shares were never stored is
+    /// ended for good. They were in that process's memory alone, and if it still runs, its commit
+    /// is refused and nothing is lost.
+    async fn free_row(&self, address: &str) -> Result<Versioned<StateRow>> {
+        let chain = chain_of(address);
+        let row = self.row(chain, address).await?;
+        let was_active = row.value.generations.iter().any(|one| one.committed);
+        if let Some(pending) = row.value.in_state(GenerationState::Pending)
+            && was_active
+            && !self.is_stored(pending).await?
+        {
+            let attempt = pending.attempt;
+            self.give_up(&row, pending)
+                .await
+                .map_err(|source| left_pending(attempt, source))?;
+        }
+        self.settled_row(address).await
     }
 
     /// The wallet's row, after whatever an earlier change left pending was settled.

@@ -99,7 +99,7 @@ impl WalletStore {
         Ok(Settled::Aborted)
     }
 
-    async fn is_stored(&self, generation: &GenerationRow) -> Result<bool> {
+    pub(super) async fn is_stored(&self, generation: &GenerationRow) -> Result<bool> {
         for party in &generation.parties {
             let name = RecordName::new(&*party.record)?;
             if self.vault_of(party.party).get_row(&name).await?.is_none() {
