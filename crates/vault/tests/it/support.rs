@@ -105,3 +105,14 @@ pub(crate) fn over_records<T: halfkey_vault::RecordStore + 'static>(store: T) ->
     parts.destroy = Some(store);
     Vault::new(parts)
 }
+
+/// The text with each first part replaced by the second; every one must be there.
+#[cfg(any(feature = "aws", feature = "openbao", feature = "pkcs11"))]
+pub(crate) fn replaced(text: &str, parts: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in parts {
+        assert!(text.contains(from), "{from} is not in the text");
+        text = text.replace(from, to);
+    }
+    text
+}

@@ -8,6 +8,8 @@
 mod access;
 mod credentials;
 mod emulators;
+#[cfg(feature = "postgres")]
+mod example;
 mod faults;
 mod key_state;
 mod kms;

@@ -1,5 +1,6 @@
 //! The back-ends over HashiCorp Vault and OpenBao, against the real OpenBao server.
 
+mod examples;
 mod faults;
 mod kv;
 mod login;

@@ -1,6 +1,7 @@
 //! PKCS#11 against SoftHSM. Each test runs in a process of its own: `testkit::servers::softhsm`
 //! says why.
 
+mod example;
 mod keys;
 mod loss;
 mod manage;
