@@ -109,13 +109,29 @@ impl ServerProcess {
         self.pid
     }
 
-    /// Sends it a signal by name, such as `KILL`, `STOP` or `CONT`.
+    /// Sends it a signal by name, such as `KILL`, `STOP` or `CONT`. After `STOP` none of its
+    /// threads runs any more.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.pid.to_string()])
             .status()
             .unwrap();
         assert!(status.success(), "kill -{name} {}", self.pid);
+        // The signal is sent when `kill` ends; the threads stop when they come by.
+        while name == "STOP" && !self.has_stopped() {
+            thread::yield_now();
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            // A system that does not tell.
+            return true;
+        };
+        let mut stats =
+            tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")));
+        // The state follows the name, which stands in brackets; one that ended is looked for again.
+        stats.all(|stat| stat.is_ok_and(|stat| stat.contains(") T ")))
     }
 
     /// Kills it and waits until it is gone.

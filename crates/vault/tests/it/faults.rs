@@ -1,5 +1,11 @@
 //! Every call of an operation fails in every way: what was acknowledged is there, and what is there
-//! opens.
+//! opens. Its modules do the same over a real SQLite file and a real keyring.
+
+mod damage;
+mod kms;
+mod race;
+mod real;
+mod store;
 
 use std::sync::Arc;
 

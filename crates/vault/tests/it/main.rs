@@ -8,6 +8,7 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod bad_input;
 mod barrier;
 mod canary;
 mod embedded;
