@@ -83,28 +83,28 @@ pub(crate) async fn run(
     put.put(&name, after.as_bytes(), before.0).await?;
     let opened = vault.load(&name, &ctx, &access).await?;
 
-    let mut report = String::new();
+    let mut report = Vec::new();
     for backend in &storage.backends {
-        report += &format!(
-            "{}: {} {}\n",
+        report.push(format!(
+            "{}: {} {}",
             backend.tier.as_str(),
             backend.kind,
             backend.place
-        );
+        ));
     }
     let versions = |record: &SealedRecord| {
         let wraps = record.wraps().into_iter();
         wraps.map(|wrap| wrap.kek_version).collect::<Vec<_>>()
     };
-    report += &format!("{name}: {} sealed bytes\n", after.as_bytes().len());
-    report += &format!(
-        "its key was wrapped by version {:?}, now by {:?} (the newest is {version})\n",
+    report.push(format!("{name}: {} sealed bytes", after.as_bytes().len()));
+    report.push(format!(
+        "its key was wrapped by version {:?}, now by {:?} (the newest is {version})",
         versions(&before.1),
         versions(&after)
-    );
-    report += &format!("opened as it was: {}", opened.value == share);
+    ));
+    report.push(format!("opened as it was: {}", opened.value == share));
     storage.close().await;
-    Ok(report)
+    Ok(report.join("\n"))
 }
 
 async fn sealed(storage: &Storage, name: &RecordName) -> Result<(Expect, SealedRecord), Error> {

@@ -100,25 +100,25 @@ pub(crate) async fn run(
 
     let row = storage.vault.get_row(&name).await?;
     let row = row.ok_or_else(|| Error::NotFound(name.to_string()))?;
-    let mut report = String::new();
+    let mut report = Vec::new();
     for backend in &storage.backends {
-        report += &format!(
-            "{}: {} {}\n",
+        report.push(format!(
+            "{}: {} {}",
             backend.tier.as_str(),
             backend.kind,
             backend.place
-        );
+        ));
     }
-    report += &format!(
-        "{name} at revision {}: {} sealed bytes\n",
+    report.push(format!(
+        "{name} at revision {}: {} sealed bytes",
         rev.0,
         row.value.len()
-    );
-    report += &format!("opened as it was: {}\n", opened.value == share);
+    ));
+    report.push(format!("opened as it was: {}", opened.value == share));
     let cached = storage.properties.get(address).await?;
-    report += &format!("cached: {:?}\n", cached.map(|found| found.value));
+    report.push(format!("cached: {:?}", cached.map(|found| found.value)));
     let kek = storage.manage.info().await?;
-    report += &format!("data keys are wrapped by {}", kek.uri);
+    report.push(format!("data keys are wrapped by {}", kek.uri));
     storage.close().await;
-    Ok(report)
+    Ok(report.join("\n"))
 }

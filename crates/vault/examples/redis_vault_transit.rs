@@ -91,20 +91,23 @@ pub(crate) async fn run(
     // The second signature asks Redis only; the audit log has both.
     opener.vault.load_warm(&name, &ctx, &sign).await?;
 
-    let mut report = String::new();
+    let mut report = Vec::new();
     for backend in &opener.backends {
-        report += &format!(
-            "{}: {} {}\n",
+        report.push(format!(
+            "{}: {} {}",
             backend.tier.as_str(),
             backend.kind,
             backend.place
-        );
+        ));
     }
-    report += &format!("{name}: {} sealed bytes\n", sealed.value.len());
-    report += &format!("the writer opens it: {}\n", refused.is_ok());
-    report += &format!("the opener opens it as it was: {}", opened.value == share);
+    report.push(format!("{name}: {} sealed bytes", sealed.value.len()));
+    report.push(format!("the writer opens it: {}", refused.is_ok()));
+    report.push(format!(
+        "the opener opens it as it was: {}",
+        opened.value == share
+    ));
     opener.close().await;
-    Ok(report)
+    Ok(report.join("\n"))
 }
 
 async fn open_as(

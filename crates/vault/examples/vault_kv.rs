@@ -91,20 +91,23 @@ pub(crate) async fn run(
         .await;
     let opened = vault.load(&name, &ctx, &access).await?;
 
-    let mut report = String::new();
+    let mut report = Vec::new();
     for backend in &storage.backends {
-        report += &format!(
-            "{}: {} {}\n",
+        report.push(format!(
+            "{}: {} {}",
             backend.tier.as_str(),
             backend.kind,
             backend.place
-        );
+        ));
     }
-    report += &format!("{name} went from revision {} to {}\n", first.0, second.0);
-    report += &format!("a writer that came late: {}\n", outcome(&late));
-    report += &format!("opened as it was: {}", opened.value == next);
+    report.push(format!(
+        "{name} went from revision {} to {}",
+        first.0, second.0
+    ));
+    report.push(format!("a writer that came late: {}", outcome(&late)));
+    report.push(format!("opened as it was: {}", opened.value == next));
     storage.close().await;
-    Ok(report)
+    Ok(report.join("\n"))
 }
 
 fn outcome<T>(result: &Result<T, Error>) -> String {

@@ -4,6 +4,8 @@
 mod aws;
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod cut;
 #[cfg(feature = "gcp")]
 mod gcp;
 #[cfg(feature = "openbao")]

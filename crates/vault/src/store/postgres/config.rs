@@ -25,12 +25,17 @@ pub struct PostgresConfig {
     pub database: String,
     /// The role to connect as.
     pub user: String,
-    /// Where its password is; none for peer or certificate authentication.
+    /// Where its password is; none for peer authentication, or for a certificate that `PGSSLCERT`
+    /// and `PGSSLKEY` name. No other environment variable of libpq's has an effect.
     #[serde(default)]
     pub password: Option<SecretSource>,
     /// How the connection is made.
     #[serde(default)]
     pub tls: TlsConfig,
+    /// The schema of the tables; by default the first of the role's `search_path` that is there.
+    /// Nothing is looked for anywhere else.
+    #[serde(default)]
+    pub schema: Option<String>,
     /// In front of the tables' names: lower-case letters, digits and `_`; `halfkey_` by default.
     #[serde(default = "default_prefix")]
     pub table_prefix: String,

@@ -1,7 +1,6 @@
 //! What PostgreSQL's errors mean here.
 
 use super::PEER;
-use super::connect::TooOld;
 use crate::Error;
 
 /// Maps a database error by its SQLSTATE. Only codes and our own words are kept: a server's message
@@ -10,12 +9,9 @@ pub(super) fn from_sqlx(error: sqlx::Error) -> Error {
     match error {
         sqlx::Error::Database(inner) => from_state(inner.code().as_deref().unwrap_or_default()),
         sqlx::Error::PoolTimedOut => Error::Timeout(PEER.to_owned()),
-        sqlx::Error::Tls(inner) => match inner.downcast_ref::<TooOld>() {
-            Some(too_old) => Error::Insecure(too_old.to_string()),
-            None => Error::Insecure(format!(
-                "{PEER} offers no TLS, or its certificate is not trusted"
-            )),
-        },
+        sqlx::Error::Tls(_) => Error::Insecure(format!(
+            "{PEER} offers no TLS, or its certificate is not trusted"
+        )),
         // What rustls says of a certificate it does not trust.
         sqlx::Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData => {
             Error::Insecure(format!("{PEER}: its certificate is not trusted"))
@@ -36,7 +32,8 @@ fn from_state(state: &str) -> Error {
     let said = |what: &str| format!("{PEER}: {what} (SQLSTATE {state})");
     match state {
         "42501" => Error::Denied(said("the role may not")),
-        "53100" | "53200" => Error::Full(said("out of disk or memory")),
+        "53100" => Error::Full(said("out of disk")),
+        "53200" => Error::temporary(said("out of memory")),
         "57014" => Error::Timeout(PEER.to_owned()),
         "53300" => Error::Throttled(said("too many connections")),
         "40001" | "40P01" | "55P03" | "55006" => Error::temporary(said("try again")),
@@ -47,6 +44,7 @@ fn from_state(state: &str) -> Error {
         )),
         "3D000" => Error::Config(said("there is no such database")),
         _ if state.starts_with("28") => Error::Denied(said("it does not let this role in")),
+        _ if state.starts_with("53") => Error::temporary(said("out of resources")),
         _ if state.starts_with("08") => Error::temporary(said("the connection failed")),
         _ if state.starts_with("58") => Error::temporary(said("its disk failed")),
         _ => Error::permanent(said("it refused the statement")),
@@ -65,7 +63,9 @@ mod tests {
         assert!(matches!(from_state("57014"), Error::Timeout(_)));
         assert!(matches!(from_state("53300"), Error::Throttled(_)));
         assert!(matches!(from_state("42P01"), Error::Config(_)));
-        for state in ["40001", "57P03", "08006", "25006"] {
+        for state in [
+            "40001", "57P03", "08006", "25006", "53000", "53200", "53300",
+        ] {
             assert!(from_state(state).is_transient(), "{state}");
         }
         for state in ["23505", "XX000", ""] {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use halfkey_core::{EnvironmentId, WalletProperties};
 
-use super::{Database, PostgresConfig};
+use super::{Database, PostgresConfig, check_len};
 use crate::store::page_limit;
 use crate::{Error, Expect, PropertiesStore, Rev, Versioned};
 
@@ -35,8 +35,11 @@ impl PropertiesStore for PostgresProperties {
     async fn get(&self, address: &str) -> Result<Option<Versioned<WalletProperties>>, Error> {
         let query = sqlx::query_as::<_, (i64, String)>(self.database.statements.properties_get())
             .bind(address);
-        let row = query.fetch_optional(&self.database.pool);
-        let row = self.database.within(row).await?;
+        let mut call = self.database.call().await?;
+        let done = call
+            .run(|connection| query.fetch_optional(connection))
+            .await;
+        let row = call.end(done)?;
         row.map(|(rev, json)| {
             let damaged = |_| Error::corrupt(address, "its properties are not what was written");
             let rev = u64::try_from(rev).map_err(|_| Error::corrupt(address, "its rev"))?;
@@ -56,6 +59,7 @@ impl PropertiesStore for PostgresProperties {
     ) -> Result<Rev, Error> {
         let json = serde_json::to_string(properties)
             .map_err(|_| Error::Caller("the properties cannot be written as JSON"))?;
+        check_len("properties entry", json.len())?;
         let statements = &self.database.statements;
         let (statement, expected) = match expect {
             Expect::Absent => (statements.properties_absent(), None),
@@ -72,8 +76,11 @@ impl PropertiesStore for PostgresProperties {
             Some(expected) => query.bind(expected),
             None => query,
         };
-        let rev = query.fetch_optional(&self.database.pool);
-        let rev = self.database.within(rev).await?;
+        let mut call = self.database.call().await?;
+        let done = call
+            .run(|connection| query.fetch_optional(connection))
+            .await;
+        let rev = call.end(done)?;
         rev.and_then(|rev| u64::try_from(rev).ok())
             .map(Rev)
             .ok_or_else(|| Error::Conflict(address.to_owned()))
@@ -81,8 +88,9 @@ impl PropertiesStore for PostgresProperties {
 
     async fn delete(&self, address: &str) -> Result<(), Error> {
         let query = sqlx::query(self.database.statements.properties_delete()).bind(address);
-        let done = query.execute(&self.database.pool);
-        self.database.within(done).await.map(drop)
+        let mut call = self.database.call().await?;
+        let done = call.run(|connection| query.execute(connection)).await;
+        call.end(done).map(drop)
     }
 
     async fn addresses(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
@@ -91,7 +99,8 @@ impl PropertiesStore for PostgresProperties {
             sqlx::query_scalar::<_, String>(self.database.statements.properties_addresses())
                 .bind(after.unwrap_or_default())
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let found = query.fetch_all(&self.database.pool);
-        self.database.within(found).await
+        let mut call = self.database.call().await?;
+        let done = call.run(|connection| query.fetch_all(connection)).await;
+        call.end(done)
     }
 }

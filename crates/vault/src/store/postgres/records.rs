@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use halfkey_core::EnvironmentId;
 
-use super::{Database, PostgresConfig};
+use super::{Database, PostgresConfig, check_len};
 use crate::store::page_limit;
 use crate::{
     DestroyRecord, Error, Expect, GetRecord, ListRecords, Page, PutRecord, RecordName, Rev,
@@ -38,6 +38,7 @@ impl PostgresRecords {
 #[async_trait]
 impl PutRecord for PostgresRecords {
     async fn put(&self, name: &RecordName, bytes: &[u8], expect: Expect) -> Result<Rev, Error> {
+        check_len("record", bytes.len())?;
         let statements = &self.database.statements;
         // One statement each: the comparison and the write cannot come apart.
         let (statement, expected) = match expect {
@@ -52,8 +53,11 @@ impl PutRecord for PostgresRecords {
             Some(expected) => query.bind(expected),
             None => query,
         };
-        let rev = query.fetch_optional(&self.database.pool);
-        let rev = self.database.within(rev).await?;
+        let mut call = self.database.call().await?;
+        let done = call
+            .run(|connection| query.fetch_optional(connection))
+            .await;
+        let rev = call.end(done)?;
         rev.and_then(|rev| u64::try_from(rev).ok())
             .map(Rev)
             .ok_or_else(|| Error::Conflict(name.to_string()))
@@ -65,8 +69,11 @@ impl GetRecord for PostgresRecords {
     async fn get(&self, name: &RecordName) -> Result<Option<Versioned<Vec<u8>>>, Error> {
         let query =
             sqlx::query_as::<_, (i64, Vec<u8>)>(self.database.statements.get()).bind(name.as_str());
-        let row = query.fetch_optional(&self.database.pool);
-        let row = self.database.within(row).await?;
+        let mut call = self.database.call().await?;
+        let done = call
+            .run(|connection| query.fetch_optional(connection))
+            .await;
+        let row = call.end(done)?;
         row.map(|(rev, value)| {
             let rev = u64::try_from(rev).map_err(|_| Error::corrupt(name.as_str(), "its rev"))?;
             Ok(Versioned {
@@ -91,8 +98,9 @@ impl ListRecords for PostgresRecords {
             .bind(prefix)
             .bind(after.map_or("", RecordName::as_str))
             .bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX));
-        let found = query.fetch_all(&self.database.pool);
-        let found = self.database.within(found).await?;
+        let mut call = self.database.call().await?;
+        let done = call.run(|connection| query.fetch_all(connection)).await;
+        let found = call.end(done)?;
         let more = found.len() > limit;
         let names = found.into_iter().take(limit).map(RecordName::new);
         let names = names.collect::<Result<Vec<_>, _>>()?;
@@ -114,8 +122,9 @@ impl DestroyRecord for PostgresRecords {
                 .bind(name.as_str())
                 .bind(as_i64(rev)),
         };
-        let done = query.execute(&self.database.pool);
-        let done = self.database.within(done).await?.rows_affected();
+        let mut call = self.database.call().await?;
+        let done = call.run(|connection| query.execute(connection)).await;
+        let done = call.end(done)?.rows_affected();
         if done == 0 && expect != Expect::Any {
             return Err(Error::Conflict(name.to_string()));
         }

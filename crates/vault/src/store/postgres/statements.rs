@@ -55,9 +55,10 @@ statements! {
               WHERE name = $1 AND rev = $3 AND present RETURNING rev";
     /// Name.
     get: "SELECT rev, bytes FROM {p}records WHERE name = $1 AND present";
-    /// Prefix, after, limit. `starts_with` has no patterns.
+    /// Prefix, after, limit. A range of the index: names compare byte by byte and are printable
+    /// ASCII, so after all of one prefix comes the prefix and DEL.
     list: "SELECT name FROM {p}records
-           WHERE name >= $1 AND starts_with(name, $1) AND name > $2 AND present
+           WHERE name >= $1 AND name < $1 || chr(127) AND name > $2 AND present
            ORDER BY name LIMIT $3";
     /// Name.
     destroy_any: "UPDATE {p}records SET rev = rev + 1, present = false, bytes = NULL

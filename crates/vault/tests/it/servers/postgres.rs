@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 mod broken;
+mod connections;
 mod leaks;
 mod roles;
 mod tls;
@@ -31,6 +32,7 @@ fn config(server: &Postgres, database: &str) -> PostgresConfig {
         user: "postgres".to_owned(),
         password: Some(SecretSource::File(server.password_file())),
         tls: TlsConfig::default(),
+        schema: None,
         table_prefix: "halfkey_".to_owned(),
         max_connections: 2,
         deadline_ms: 30_000,

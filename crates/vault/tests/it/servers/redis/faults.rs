@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use halfkey_testkit::servers::redis::Redis;
 use halfkey_testkit::tools;
-use halfkey_vault::store::redis::RedisRecords;
+use halfkey_vault::store::redis::{RedisRecords, Topology};
 use halfkey_vault::{Error, Expect, GetRecord as _, PutRecord as _};
 
+use super::super::cut::{Wire, cut_everywhere};
 use super::{must_open, single};
 use crate::support::{access, ctx, environment, memory, name, secret};
 
@@ -49,6 +50,19 @@ async fn acknowledged_records_survive_a_kill() {
         let found = records.get(&name(&format!("r{number}"))).await.unwrap();
         assert_eq!(found.unwrap().value, [number.to_be_bytes(); 100].concat());
     }
+}
+
+#[tokio::test]
+async fn a_write_that_is_cut_is_whole_or_absent() {
+    tools::real_part("redis");
+    let server = Redis::start();
+    let (direct, port) = (single(&server), server.address());
+    let port = port.rsplit(':').next().unwrap().parse().unwrap();
+    let wire = Wire::start(port).await;
+    let mut over_wire = direct.clone();
+    over_wire.topology = Topology::Single(format!("127.0.0.1:{}", wire.port()));
+    let direct = must_open(&direct).await;
+    cut_everywhere(&must_open(&over_wire).await, &direct, &wire).await;
 }
 
 /// A server that accepts connections and commands but answers none.
