@@ -8,6 +8,7 @@
     reason = "whatever is not as expected fails the test"
 )]
 
+mod addresses;
 mod adopted;
 mod anvil;
 mod bad_input;
