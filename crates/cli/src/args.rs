@@ -337,7 +337,7 @@ generation sign without the provider for ever.")]
         provider: Provider,
     },
     /// Replace a customer share of a `TWO_OF_THREE` wallet that is lost.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   halfkey wallet replace-share 0xABC… --lost 3
 
 Needs the scope wallet.reshare. The lost share stays dangerous: with another one of its generation
@@ -411,6 +411,26 @@ Exit code 7 when a wallet does not sign.")]
     },
 }
 
+/// Options of `wallet refresh`.
+#[derive(Debug, Args)]
+pub(crate) struct Refresh {
+    /// The wallets' addresses.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) addresses: Vec<String>,
+    /// Every wallet of this customer.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Do it again after this long, for ever: `12h`, `30d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) every: Option<Duration>,
+    /// Old shares may be in the wrong hands: shred every earlier generation on both sides. A half
+    /// restored from a backup of before can then not be healed any more.
+    #[arg(long, conflicts_with = "every")]
+    pub(crate) compromised: bool,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -460,24 +480,4 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
     }
-}
-
-/// Options of `wallet refresh`.
-#[derive(Debug, Args)]
-pub(crate) struct Refresh {
-    /// The wallets' addresses.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
-    pub(crate) addresses: Vec<String>,
-    /// Every wallet of this customer.
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Do it again after this long, for ever: `12h`, `30d`.
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    pub(crate) every: Option<Duration>,
-    /// Old shares may be in the wrong hands: shred every earlier generation on both sides. A half
-    /// restored from a backup of before can then not be healed any more.
-    #[arg(long, conflicts_with = "every")]
-    pub(crate) compromised: bool,
-    #[command(flatten)]
-    pub(crate) provider: Provider,
 }
