@@ -276,3 +276,71 @@ fn an_incident_rotates_rewraps_and_leaves_a_signed_report() {
     ];
     assert_eq!(home.run(&run).status.code(), Some(8));
 }
+
+/// The two customer shares of `TWO_OF_THREE` lie in two sets of tiers; each is looked after by itself.
+#[test]
+fn a_second_vault_holds_the_second_party_s_share() {
+    let home = Home::initialised();
+    let config = "second_vault = \"second\"\nrequire_distinct_vaults = true\n";
+    std::fs::write(home.path().join("customer/storage.toml"), config).unwrap();
+    let provider = home.serve();
+    let create = [
+        "wallet",
+        "create",
+        "--chain",
+        "SVM",
+        "--scheme",
+        "TWO_OF_THREE",
+    ];
+    let created = home.json(&provider, &create);
+    let address = created["account_address"].as_str().unwrap().to_owned();
+    home.json(&provider, &["wallet", "sign-message", &address, "gm"]);
+    provider.stop();
+
+    let doctor = home.run(&["--json", "doctor"]);
+    must_succeed(&doctor);
+    let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let apart = doctor["checks"].as_array().unwrap().iter().find(|check| {
+        let title = check["title"].as_str().unwrap();
+        title == "the customer's shares of TWO_OF_THREE lie apart"
+    });
+    assert_eq!(apart.unwrap()["status"], "pass");
+
+    let second = |args: &[&str]| {
+        let output = home.run(&[&["--json", "vault", "--second"], args].concat());
+        must_succeed(&output);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    second(&["rotate"]);
+    // The share under both of its names, and the probe record.
+    let moved = second(&["rewrap"]);
+    assert_eq!(
+        (&moved["moved"], &moved["complete"]),
+        (&3.into(), &true.into()),
+        "{moved}"
+    );
+    assert_eq!(moved["unknown"], serde_json::json!([]), "{moved}");
+    // The first vault's KEK did not move.
+    let (_, status) = vault(&home, &["status"]);
+    assert_eq!(
+        status["kek"]["versions"].as_array().unwrap().len(),
+        1,
+        "{status}"
+    );
+    let provider = home.serve();
+    let checked = home.json(&provider, &["wallet", "check", &address]);
+    assert_eq!(
+        checked["counts"],
+        serde_json::json!({ "signs": 1 }),
+        "{checked}"
+    );
+    drop(provider);
+
+    // Without one, and with it required, no such wallet is made.
+    let config = "require_distinct_vaults = true\n";
+    std::fs::write(home.path().join("customer/storage.toml"), config).unwrap();
+    let provider = home.serve();
+    let refused = home.against(&provider, &create).output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("distinct_vaults_required"));
+}

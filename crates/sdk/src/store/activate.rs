@@ -74,8 +74,26 @@ impl WalletStore {
         Ok(())
     }
 
-    /// Destroys the records of burnt generations, after a compromise (custody rule 10).
-    pub(super) async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
+    /// After a compromise: destroys the records of every burnt generation, then notes in the row that
+    /// it is done, so that whoever comes next need not (custody rule 10). Safe to repeat.
+    pub(super) async fn finish_burning(&self, row: &Versioned<StateRow>) -> Result<()> {
+        let is_due = |one: &GenerationRow| one.burns_earlier;
+        if !row.value.active().is_some_and(is_due) {
+            return Ok(());
+        }
+        self.shred_burnt(&row.value).await?;
+        let mut done = row.value.clone();
+        for one in &mut done.generations {
+            one.burns_earlier &= one.state != GenerationState::Active;
+        }
+        match self.write_row(&done, Expect::Rev(row.rev)).await {
+            // Somebody else moved the row: the next one to come finds nothing left to destroy.
+            Ok(_) | Err(Error::Vault(VaultError::Conflict(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
         for generation in &row.generations {
             if generation.state != GenerationState::Burnt {
                 continue;

@@ -140,9 +140,7 @@ impl WalletStore {
             });
         }
         let row = self.row(state.chain, &state.account_address).await?;
-        if wanted.compromised {
-            self.shred_burnt(&row.value).await?;
-        }
+        self.finish_burning(&row).await?;
         Ok(Changed {
             properties: row.value.properties(),
             generation: spec.generation,

@@ -109,6 +109,10 @@ impl WalletStore {
         };
         let mut resumed = Vec::new();
         for row in rows {
+            if let Err(error) = self.finish_burning(&row).await {
+                let address = &row.value.account_address;
+                tracing::error!(address, %error, "shares of burnt generations are not destroyed");
+            }
             let Some(entry) = entry(&row.value) else {
                 continue;
             };

@@ -2,8 +2,8 @@
 
 use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 use halfkey::{
-    ChainName, CreateOptions, Error, Generation, Health, LockToken, PartyIndex, SvmWalletClient,
-    ThresholdSignatureScheme, Variant, WalletStore,
+    ChainName, CreateOptions, Error, Generation, Health, LockToken, PartyIndex, ResumeTarget,
+    SvmWalletClient, ThresholdSignatureScheme, Variant, WalletStore,
 };
 use halfkey_core::wire::{ErrorCode, Scope};
 use halfkey_core::{CeremonyId, UnixMillis};
@@ -247,4 +247,39 @@ async fn a_refresh_ends_this_half_s_lock() {
         store.check(&address).await.unwrap(),
         Health::Signs
     ));
+}
+
+/// The process that refreshed after a compromise could not destroy the old records, or died before it
+/// did: whoever settles next does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_compromised_refresh_left_is_shredded_by_the_next_resume() {
+    let provider = Provider::start().await;
+    let storage = Storage::new();
+    let client = provider.client().await;
+    let store = storage.store(&client);
+    let address = create(&store, ChainName::Svm, TwoOfTwo).await;
+    let old = store.show(&address).await.unwrap();
+    let error = store.refresh(&address, true).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Vault(_)),
+        "it may not destroy: {error}"
+    );
+    signs(&store, &address).await;
+    for record in &old.records {
+        assert!(storage.holds(record).await);
+    }
+    let destroying = storage.destroying_store(&client);
+    destroying.resume(ResumeTarget::All).await.unwrap();
+    for record in &old.records {
+        assert!(!storage.holds(record).await, "{record} is still there");
+    }
+    signs(&store, &address).await;
+    // It is done once.
+    let events = storage.audit.events().len();
+    destroying.resume(ResumeTarget::All).await.unwrap();
+    let more: Vec<_> = storage.audit.events().split_off(events);
+    assert!(
+        more.iter().all(|event| event.purpose != "change"),
+        "{more:?}"
+    );
 }
