@@ -277,7 +277,8 @@ fn an_incident_rotates_rewraps_and_leaves_a_signed_report() {
     assert_eq!(home.run(&run).status.code(), Some(8));
 }
 
-/// The two customer shares of `TWO_OF_THREE` lie in two sets of tiers; each is looked after by itself.
+/// The two customer shares of `TWO_OF_THREE` lie in two sets of tiers; each is looked after by
+/// itself.
 #[test]
 fn a_second_vault_holds_the_second_party_s_share() {
     let home = Home::initialised();

@@ -74,8 +74,8 @@ impl WalletStore {
         Ok(())
     }
 
-    /// After a compromise: destroys the records of every burnt generation, then notes in the row that
-    /// it is done, so that whoever comes next need not (custody rule 10). Safe to repeat.
+    /// After a compromise: destroys the records of every burnt generation, then notes in the row
+    /// that it is done, so that whoever comes next need not (custody rule 10). Safe to repeat.
     pub(super) async fn finish_burning(&self, row: &Versioned<StateRow>) -> Result<()> {
         let is_due = |one: &GenerationRow| one.burns_earlier;
         if !row.value.active().is_some_and(is_due) {

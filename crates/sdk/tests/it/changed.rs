@@ -249,8 +249,8 @@ async fn a_refresh_ends_this_half_s_lock() {
     ));
 }
 
-/// The process that refreshed after a compromise could not destroy the old records, or died before it
-/// did: whoever settles next does.
+/// The process that refreshed after a compromise could not destroy the old records, or died before
+/// it did: whoever settles next does.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_compromised_refresh_left_is_shredded_by_the_next_resume() {
     let provider = Provider::start().await;
