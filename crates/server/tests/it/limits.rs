@@ -236,12 +236,16 @@ async fn health_and_readiness_need_no_token() {
     none.refused(404, "not_found");
 }
 
+/// Each look has a connection of its own, so that a client's idle ones are not counted with it.
 async fn until_metric(world: &World, line: &str) {
     let url = format!("http://{}/metrics", world.server().metrics_addr().unwrap());
-    while !String::from_utf8(answer(world.http.get(&url)).await.bytes)
-        .unwrap()
-        .contains(line)
-    {}
+    loop {
+        let look = world.http.get(&url).header("connection", "close");
+        let text = String::from_utf8(answer(look).await.bytes).unwrap();
+        if text.contains(line) {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -166,22 +167,41 @@ impl Postgres {
 
     /// Kills the whole server at once, as a power cut would, and starts it again.
     pub fn kill_and_restart(&mut self) {
-        self.process.signal("KILL");
+        // A power cut takes every process of the server; one that outlives its parent for a moment
+        // keeps the shared memory, and the next start is refused.
+        self.freeze("STOP");
+        let children = self.children();
+        self.freeze("KILL");
         self.process.kill();
+        for child in &children {
+            while is_running(child) {
+                thread::yield_now();
+            }
+        }
         self.process = ServerProcess::start(&self.command, MARKER);
+    }
+
+    fn children(&self) -> Vec<String> {
+        let children = format!("/proc/{0}/task/{0}/children", self.process.pid());
+        let children = std::fs::read_to_string(children).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Stops every process of the server where it is; `CONT` lets them go on.
     pub fn freeze(&self, signal: &str) {
-        let children = format!("/proc/{0}/task/{0}/children", self.process.pid());
-        let children = std::fs::read_to_string(children).unwrap();
         let mut kill = Command::new("kill");
         kill.arg(format!("-{signal}"));
         kill.arg(self.process.pid().to_string());
-        kill.args(children.split_whitespace());
+        kill.args(self.children());
         // A child may have ended meanwhile.
         let _status = kill.status().unwrap();
     }
+}
+
+/// Whether the process still holds anything: one that ended and was not waited for does not.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
 }
 
 fn tls_settings(tls: Tls, ca: &TestCa, dir: &Path) -> Vec<String> {
