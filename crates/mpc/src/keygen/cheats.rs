@@ -1,6 +1,8 @@
 //! A party that deviates in keygen and MACs what it says: named, benign, and nobody else gets a
 //! share that does not fit.
 
+mod change;
+
 use dkls23_core::utilities::proofs::R;
 use k256::Scalar;
 use serde::Serialize;
@@ -97,7 +99,8 @@ enum Word {
     Conclude,
 }
 
-fn plant(keygen: &mut Keygen, word: Word, bend: Bend) {
+/// Takes the engine out of a keygen that has not heard anything, and puts another one in.
+fn wrap(keygen: &mut Keygen, wrapped: impl FnOnce(Box<dyn Engine>) -> Box<dyn Engine>) {
     let stage = core::mem::replace(&mut keygen.stage, Stage::Over);
     let Stage::First {
         engine: honest,
@@ -107,23 +110,43 @@ fn plant(keygen: &mut Keygen, word: Word, bend: Bend) {
     else {
         panic!("not started")
     };
-    let mut bent = Bent {
+    keygen.stage = Stage::First {
+        engine: wrapped(honest),
+        ephemeral,
+        own,
+    };
+}
+
+/// An engine that does not bend anything yet.
+fn straight(honest: Box<dyn Engine>) -> Bent {
+    Bent {
         honest,
         reply: None,
         answer: None,
         conclude: None,
         material: None,
-    };
-    match word {
-        Word::Reply => bent.reply = Some(bend),
-        Word::Answer(_) => bent.answer = Some(bend),
-        Word::Conclude => bent.conclude = Some(bend),
     }
-    keygen.stage = Stage::First {
-        engine: Box::new(bent),
-        ephemeral,
-        own,
-    };
+}
+
+fn plant(keygen: &mut Keygen, word: Word, bend: Bend) {
+    wrap(keygen, |honest| {
+        let mut bent = straight(honest);
+        match word {
+            Word::Reply => bent.reply = Some(bend),
+            Word::Answer(_) => bent.answer = Some(bend),
+            Word::Conclude => bent.conclude = Some(bend),
+        }
+        Box::new(bent)
+    });
+}
+
+/// Lets the provider go on with another key than the one that came out.
+fn plant_material(provider: &mut Keygen, material: KeyMaterial) {
+    wrap(provider, |honest| {
+        let mut bent = straight(honest);
+        bent.material = Some(material);
+        Box::new(bent)
+    });
 }
 
 fn members(key_type: KeyType, scheme: ThresholdSignatureScheme) -> BTreeMap<Index, Keygen> {
@@ -448,31 +471,8 @@ fn a_signature_over_another_key_is_a_disagreement() {
     for (key_type, other) in [(Ed25519Exportable, TwoOfTwo), (Ed25519Standard, TwoOfTwo)] {
         let mut members = members(key_type, other);
         let provider = members.get_mut(&P).unwrap();
-        plant(provider, Word::Conclude, Box::new(|_| {}));
-        let stage = core::mem::replace(&mut provider.stage, Stage::Over);
-        let Stage::First {
-            engine,
-            ephemeral,
-            own,
-        } = stage
-        else {
-            panic!("not started")
-        };
-        let other = test_shares::load(key_type, other, P)
-            .unwrap()
-            .into_material();
-        let bent = Bent {
-            honest: engine,
-            reply: None,
-            answer: None,
-            conclude: None,
-            material: Some(other),
-        };
-        provider.stage = Stage::First {
-            engine: Box::new(bent),
-            ephemeral,
-            own,
-        };
+        let other = test_shares::load(key_type, other, P).unwrap();
+        plant_material(provider, other.into_material());
         let error = results(members).remove(&C1).unwrap().unwrap_err();
         assert!(matches!(error, Error::Disagreement(_)), "{error:?}");
     }

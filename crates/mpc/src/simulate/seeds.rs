@@ -3,22 +3,30 @@
 //! The schedule and the faults follow from the seed. The ECDSA engine's coins do not (it draws its
 //! own), so a seed repeats what happens to which message, not the bytes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use halfkey_core::wire::Operation;
-use halfkey_core::{CeremonyId, KeyType, PartyIndex, SigningInput, ThresholdSignatureScheme};
+use halfkey_core::wire::{ChangeOperation, Operation};
+use halfkey_core::{
+    AttemptId, CeremonyId, Generation, KeyType, PartyIndex, ShareSetId, SigningInput,
+    ThresholdSignatureScheme,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::faults::{Event, Flight, Network};
 use super::session::{Member, Session};
-use crate::{Error, KeyShare, Keygen, Sign, SignParams, test_shares};
+use crate::{
+    Change, Error, KeyShare, Keygen, NextShares, ShareHeader, Sign, SignParams, test_shares,
+};
 
 /// What a run came to, all sessions together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
     /// Parties that ended with a signature or a share.
     pub results: usize,
+    /// Of them, parties that ended with a new share of a key that existed.
+    pub changed: usize,
     /// Parties that ended without one, or still wait for a lost message.
     pub without: usize,
     /// Faults injected.
@@ -39,7 +47,8 @@ pub struct Violation {
 ///
 /// # Errors
 /// The first broken invariant: no result but a verified one, no cheating seen where nobody cheats,
-/// one result per ceremony, no word after the end, and after the faults every wallet still signs.
+/// one result per ceremony, no other key out of a change than into it, no word after the end, and
+/// after the faults every wallet still signs, with old shares and with new ones.
 pub fn run(seed: u64) -> Result<Report, Violation> {
     let violation = |what: String| Violation { seed, what };
     let mut world = World::new(seed).map_err(|error| violation(format!("setup: {error:?}")))?;
@@ -78,9 +87,10 @@ impl World {
                 ThresholdSignatureScheme::TwoOfTwo,
                 ThresholdSignatureScheme::TwoOfThree,
             ]);
-            match (key_type, world.network.below(3)) {
+            match (key_type, world.network.below(4)) {
                 (KeyType::EcdsaSecp256k1, _) | (_, 0) => world.add_sign(key_type, scheme)?,
-                _ => world.add_keygen(key_type, scheme)?,
+                (_, 1) => world.add_keygen(key_type, scheme)?,
+                _ => world.add_change(key_type, scheme)?,
             }
         }
         // An ECDSA keygen costs as much as fifty signatures.
@@ -162,6 +172,70 @@ impl World {
         Ok(())
     }
 
+    /// New shares of a test wallet; the old ones go on signing, whatever comes of it.
+    fn add_change(
+        &mut self,
+        key_type: KeyType,
+        scheme: ThresholdSignatureScheme,
+    ) -> Result<(), Error> {
+        let mut old = BTreeMap::new();
+        for party in PartyIndex::all(scheme) {
+            let share = test_shares::load(key_type, scheme, *party)?;
+            old.insert(*party, Arc::new(share));
+        }
+        let share_of = |party| {
+            old.get(&party)
+                .ok_or(Error::Bug("no test share of a party"))
+        };
+        let provider = share_of(PartyIndex::PROVIDER)?;
+        let customer = share_of(PartyIndex::CUSTOMER_1)?;
+        let next = self.next_shares(provider.header());
+        let (identity, change) = (test_shares::identity(), Change::new(provider, &next)?);
+        let pinned = identity.verifying_key();
+        let keygen = Keygen::provider_change(change.clone(), provider, &identity, self.child_rng());
+        let mut members = vec![(PartyIndex::PROVIDER, keygen?)];
+        for party in PartyIndex::customers(next.scheme) {
+            let own = old.get(party).filter(|_| next.lost != Some(*party));
+            let (change, rng) = (change.clone(), self.child_rng());
+            let own = own.map(|share| &**share);
+            let keygen = Keygen::customer_change(change, *party, own, &pinned, rng)?;
+            members.push((*party, keygen));
+        }
+        let key = provider.account_public_key().to_vec();
+        self.sessions.push(Session::change(key, members));
+        self.pairs
+            .push((Arc::clone(customer), Arc::clone(provider)));
+        Ok(())
+    }
+
+    /// A refresh, a reshare or, of three parties, the replacement of either customer's share.
+    fn next_shares(&mut self, old: &ShareHeader) -> NextShares {
+        use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
+        let (refresh, reshare) = (ChangeOperation::Refresh, ChangeOperation::Reshare);
+        let replace = ChangeOperation::ReplaceShare;
+        let (operation, scheme, lost) = match old.scheme {
+            TwoOfTwo => self.pick([(refresh, TwoOfTwo, None), (reshare, TwoOfThree, None)]),
+            TwoOfThree => self.pick([
+                (refresh, TwoOfThree, None),
+                (reshare, TwoOfTwo, None),
+                (replace, TwoOfThree, Some(PartyIndex::CUSTOMER_1)),
+                (replace, TwoOfThree, Some(PartyIndex::CUSTOMER_2)),
+            ]),
+        };
+        NextShares {
+            operation,
+            scheme,
+            lost,
+            generation: Generation(old.generation.0.saturating_add(1)),
+            attempt: AttemptId::generate(&mut self.rng),
+            share_set: match operation {
+                ChangeOperation::Refresh => old.share_set,
+                _ => ShareSetId::generate(&mut self.rng),
+            },
+            ceremony: CeremonyId::generate(&mut self.rng),
+        }
+    }
+
     fn run(&mut self) -> Result<Report, String> {
         for _ in 0..MAX_EVENTS {
             self.poll()?;
@@ -190,6 +264,9 @@ impl World {
         for session in &self.sessions {
             session.check_agreement()?;
             report.results = report.results.saturating_add(session.results());
+            if session.is_change() {
+                report.changed = report.changed.saturating_add(session.results());
+            }
             let without = session.members.len().saturating_sub(session.results());
             report.without = report.without.saturating_add(without);
         }

@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) members: BTreeMap<PartyIndex, Member>,
     /// What the signature must verify under; none for keygen.
     signing: Option<(Vec<u8>, SigningInput)>,
+    /// The key that goes into a change and must come out.
+    key: Option<Vec<u8>>,
 }
 
 /// A broken invariant, in words.
@@ -53,6 +55,7 @@ impl Session {
         Self {
             members,
             signing: Some((public_key, input)),
+            key: None,
         }
     }
 
@@ -64,7 +67,23 @@ impl Session {
         Self {
             members: members.collect(),
             signing: None,
+            key: None,
         }
+    }
+
+    /// New shares of the wallet whose account key is `key`.
+    pub(super) fn change(
+        key: Vec<u8>,
+        members: impl IntoIterator<Item = (PartyIndex, Keygen)>,
+    ) -> Self {
+        Self {
+            key: Some(key),
+            ..Self::keygen(members)
+        }
+    }
+
+    pub(super) const fn is_change(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Collects what every party has to say, and checks how parties end.
@@ -123,6 +142,11 @@ impl Session {
             .any(|share| Some(share.account_public_key()) != key)
         {
             return Err("two different keys of one keygen".to_owned());
+        }
+        if let (Some(before), Some(after)) = (&self.key, key)
+            && before != after
+        {
+            return Err("a change made another key".to_owned());
         }
         let is_provider = |share: &Arc<KeyShare>| share.header().party == PartyIndex::PROVIDER;
         if !shares.is_empty() && !shares.iter().any(is_provider) {

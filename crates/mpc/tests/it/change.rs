@@ -280,22 +280,3 @@ fn what_does_not_fit_is_refused_before_anything_is_sent() {
     }
     wrong(C1, Some(&*old[&C1])).unwrap();
 }
-
-/// A contributor that puts in another share than the one it holds is named; nobody gets a share.
-#[test]
-fn another_share_than_the_old_one_is_refused() {
-    let old = ready_made(Ed25519Standard, TwoOfTwo);
-    let wanted = next(&old, ChangeOperation::Refresh);
-    let mut parties = parties(&old, &wanted);
-    // The same commitment twice as large: not what C1 holds, but a polynomial it knows.
-    let mut first = sent(&mut **parties.get_mut(&C1).unwrap());
-    let body = &mut first.body.0;
-    let at = body
-        .windows(4)
-        .rposition(|w| w == [0; 4])
-        .unwrap_or(body.len() - 40);
-    body[at] ^= 1;
-    let provider = parties.get_mut(&P).unwrap();
-    assert!(provider.message(&first).is_err());
-    failure(&mut **provider);
-}

@@ -1,13 +1,16 @@
 //! What the provider sees of a wallet with two customer parties (custody rules 1 and 2).
 
-use halfkey_core::PartyIndex;
-use halfkey_core::wire::CeremonyMessage;
-use halfkey_mpc::simulate::to_end;
-use halfkey_mpc::{Ceremony, Error};
+use std::collections::BTreeMap;
+
+use halfkey_core::wire::{CeremonyMessage, ChangeOperation};
+use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
+use halfkey_mpc::simulate::{Run, to_end};
+use halfkey_mpc::{Ceremony, Error, KeyShare, NextShares};
 use k256::elliptic_curve::ff::{Field, PrimeField};
 use k256::elliptic_curve::group::GroupEncoding;
 use k256::{ProjectivePoint, Scalar};
 
+use crate::change::{self, next, ready_made};
 use crate::run::*;
 
 fn to_provider(sent: &[CeremonyMessage]) -> Vec<&CeremonyMessage> {
@@ -31,54 +34,132 @@ fn scalars_in(bytes: &[u8]) -> impl Iterator<Item = Scalar> {
     })
 }
 
-#[test]
-fn the_provider_never_sees_two_evaluations_of_one_polynomial() {
-    let run = to_end(keygen_parties(&params(EcdsaSecp256k1, TwoOfThree), 1));
-    let mut shares = run.results;
-    let public = shares
-        .remove(&P)
-        .unwrap()
-        .unwrap()
-        .verifying_shares()
-        .unwrap();
+/// Asserts that of every customer's ECDSA polynomial the provider was sent one value, the one for
+/// itself, and neither another value nor the constant term, where it is a secret. Returns the
+/// constant terms.
+pub(crate) fn assert_provider_learns_no_polynomial(
+    run: &Run<KeyShare>,
+) -> BTreeMap<PartyIndex, Scalar> {
     let seen = to_provider(&run.sent);
     assert_eq!(seen.len(), 4, "two from each customer");
     assert!(seen.iter().all(|message| message.from != P));
-
-    // What the customers told each other: c1's polynomial at 3 and c2's at 2.
-    let local: Vec<_> = run
-        .sent
-        .iter()
-        .filter(|m| m.from != P && m.to != P && m.body.0[1] == 1)
-        .collect();
-    assert_eq!(local.len(), 2);
-    for message in &local {
-        let secret = fragment(message).to_repr();
-        for message in &seen {
-            let leaked = message
-                .body
-                .0
-                .windows(32)
-                .any(|window| window == secret.as_slice());
-            assert!(!leaked, "an evaluation for a customer reached the provider");
+    let value = |from, to| {
+        let mut first = run.sent.iter().filter(|m| m.body.0[1] == 1);
+        fragment(first.find(|m| m.from == from && m.to == to).unwrap())
+    };
+    let mut constants = BTreeMap::new();
+    for (party, other) in [(C1, C2), (C2, C1)] {
+        // The whole polynomial, from its values for the provider and for the other customer, which
+        // are both here and nowhere else.
+        let (one, two) = (value(party, P), value(party, other));
+        let distance = Scalar::from(u64::from(other.as_u8() - P.as_u8()));
+        let slope = (two - one) * distance.invert().unwrap();
+        let constant = one - slope;
+        let own = constant + slope * Scalar::from(u64::from(party.as_u8()));
+        // Of a party that puts nothing in the constant term is no secret.
+        let secrets = [own, two, constant];
+        for secret in secrets.iter().filter(|secret| **secret != Scalar::ZERO) {
+            let secret = secret.to_repr();
+            for message in &seen {
+                let mut windows = message.body.0.windows(32);
+                let leaked = windows.any(|window| window == secret.as_slice());
+                assert!(
+                    !leaked,
+                    "the provider saw a second value of {party}'s polynomial"
+                );
+            }
         }
+        constants.insert(party, constant);
     }
-    // Two evaluations would be the polynomial and with it the key. Whatever the provider was sent,
-    // no scalar in it is a customer's share.
-    let customers = [C1, C2].map(|party| public[&party].clone());
-    for message in &seen {
+    constants
+}
+
+/// Asserts that no scalar the provider was sent is the secret of one of these public shares.
+fn assert_no_share_in(seen: &[&CeremonyMessage], shares: &[Vec<u8>]) {
+    for message in seen {
         for scalar in scalars_in(&message.body.0)
             .step_by(97)
             .chain([fragment_or_zero(message)])
         {
             let point = (ProjectivePoint::GENERATOR * scalar).to_affine().to_bytes();
             assert!(
-                !customers
+                !shares
                     .iter()
                     .any(|share| share.as_slice() == point.as_slice())
             );
         }
     }
+}
+
+#[test]
+fn the_provider_never_sees_two_evaluations_of_one_polynomial() {
+    let run = to_end(keygen_parties(&params(EcdsaSecp256k1, TwoOfThree), 1));
+    assert_provider_learns_no_polynomial(&run);
+    let made = run.results[&P].as_ref().unwrap();
+    let public = made.verifying_shares().unwrap();
+    let customers = [C1, C2].map(|party| public[&party].clone());
+    assert_no_share_in(&to_provider(&run.sent), &customers);
+}
+
+/// The weight of `own` at zero, from `parties`.
+fn weight(own: PartyIndex, parties: &[PartyIndex]) -> Scalar {
+    let x = |party: PartyIndex| Scalar::from(u64::from(party.as_u8()));
+    let others = parties.iter().filter(|party| **party != own);
+    others
+        .map(|other| x(*other) * (x(*other) - x(own)).invert().unwrap())
+        .product()
+}
+
+/// The same of new shares of an old key, where a second value would give the old share as well.
+fn a_change_shows_the_provider_no_polynomial(
+    from: ThresholdSignatureScheme,
+    operation: ChangeOperation,
+    lost: Option<PartyIndex>,
+    contributors: &[PartyIndex],
+) {
+    let old = ready_made(EcdsaSecp256k1, from);
+    let next = NextShares {
+        lost,
+        ..next(&old, operation)
+    };
+    let run = to_end(change::parties(&old, &next));
+    let before = old[&P].verifying_shares().unwrap();
+    let made = run.results[&P].as_ref().unwrap();
+    let after = made.verifying_shares().unwrap();
+    for (party, constant) in assert_provider_learns_no_polynomial(&run) {
+        // What was read above is what this is about: the weighted old share, or nothing.
+        let expected = if contributors.contains(&party) {
+            let old = k256::PublicKey::from_sec1_bytes(&before[&party]).unwrap();
+            old.to_projective() * weight(party, contributors)
+        } else {
+            ProjectivePoint::IDENTITY
+        };
+        assert_eq!(ProjectivePoint::GENERATOR * constant, expected, "{party}");
+    }
+    let of_customers = before
+        .iter()
+        .chain(&after)
+        .filter(|(party, _)| **party != P);
+    let of_customers: Vec<_> = of_customers.map(|(_, share)| share.clone()).collect();
+    assert_no_share_in(&to_provider(&run.sent), &of_customers);
+}
+
+#[test]
+fn the_provider_sees_no_two_evaluations_in_a_refresh() {
+    let all = [P, C1, C2];
+    a_change_shows_the_provider_no_polynomial(TwoOfThree, ChangeOperation::Refresh, None, &all);
+}
+
+#[test]
+fn the_provider_sees_no_two_evaluations_in_a_reshare() {
+    let both = [P, C1];
+    a_change_shows_the_provider_no_polynomial(TwoOfTwo, ChangeOperation::Reshare, None, &both);
+}
+
+#[test]
+fn the_provider_sees_no_two_evaluations_when_a_share_is_replaced() {
+    let (operation, rest) = (ChangeOperation::ReplaceShare, [P, C2]);
+    a_change_shows_the_provider_no_polynomial(TwoOfThree, operation, Some(C1), &rest);
 }
 
 /// The key share of the provider is `2 f(2) − f(3)` of its own polynomial and `g(1) + h(1)` of the
@@ -145,10 +226,10 @@ fn customers_address_each_other_and_the_provider_refuses_what_is_theirs() {
 fn only_customers_initiate_and_only_the_right_pairs_sign() {
     use halfkey_mpc::Sign;
     let [p, c1, c2] = [P, C1, C2].map(|party| share(Ed25519Standard, TwoOfThree, party));
-    let initiate = |share: &std::sync::Arc<halfkey_mpc::KeyShare>, with| {
+    let initiate = |share: &std::sync::Arc<KeyShare>, with| {
         Sign::initiator(share.clone(), sign_params(share, with), rng(1)).map(drop)
     };
-    let respond = |share: &std::sync::Arc<halfkey_mpc::KeyShare>, with| {
+    let respond = |share: &std::sync::Arc<KeyShare>, with| {
         Sign::responder(share.clone(), sign_params(share, with), rng(1)).map(drop)
     };
     assert!(matches!(initiate(&p, C1), Err(Error::Caller(_))));

@@ -67,7 +67,8 @@ fn check_header(header: &ShareHeader, key_type: KeyType, scheme: ThresholdSignat
     assert_eq!(header.generation.0, 0);
 }
 
-fn signs_with_every_pair(shares: &[Arc<KeyShare>]) {
+/// Every quorum of a set signs for its key.
+pub(crate) fn signs_with_every_pair(shares: &[Arc<KeyShare>]) {
     let (provider, customers) = shares.split_first().unwrap();
     let public_key = provider.account_public_key();
     let ecdsa = provider.header().key_type == EcdsaSecp256k1;

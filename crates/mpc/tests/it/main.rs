@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod change_bad;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod custody;
@@ -20,6 +22,8 @@ mod fields;
 mod garbage;
 #[cfg(test)]
 mod happy;
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod keygen_bad;
 #[cfg(test)]

@@ -186,3 +186,11 @@ pub(crate) fn assert_refused(error: &Error, from: PartyIndex) {
         "{error:?}"
     );
 }
+
+/// Gives `party` what comes of other parameters than its own, and it ends there.
+pub(crate) fn assert_disagree(party: &mut Keygen, message: &CeremonyMessage) {
+    let error = party.message(message).unwrap_err();
+    let differ = "the parties started with different parameters";
+    assert_eq!(error, Error::Disagreement(differ));
+    assert_eq!(failure(party), error);
+}

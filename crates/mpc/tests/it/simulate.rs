@@ -19,6 +19,7 @@ fn simulate_seeds() {
             .unwrap_or_else(|_| panic!("seed {seed} panicked"))
             .unwrap_or_else(|violation| panic!("{violation}"));
         total.results += report.results;
+        total.changed += report.changed;
         total.without += report.without;
         total.faults += report.faults;
     }
@@ -26,6 +27,7 @@ fn simulate_seeds() {
     if count >= 100 {
         let runs = usize::try_from(count).unwrap();
         assert!(total.results > runs && total.without > runs, "{total:?}");
+        assert!(total.changed > runs / 4, "{total:?}");
         assert!(u64::from(total.faults) > count * 2, "{total:?}");
     }
 }
