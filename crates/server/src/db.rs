@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halfkey_core::Clock;
+use halfkey_core::wire::ActivityRef;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
@@ -95,14 +96,18 @@ impl Db {
             .pragma("trusted_schema", "OFF")
             .busy_timeout(Duration::from_secs(10));
         // One connection writes: SQLite has one writer anyway, and a queue is fairer than retries.
+        // A connection to a file does not die between two uses: asking it first is a trip to its
+        // thread and back for nothing.
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(15))
             .connect_with(options.clone())
             .await?;
         migrate::run(&write, clock.now()).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
+            .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(15))
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
@@ -130,6 +135,11 @@ impl Db {
     /// Begins a write transaction; others wait until it ends.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Tx::begin(&self.write, Arc::clone(&self.head), self.clock.now()).await
+    }
+
+    /// Appends one entry that comes with no other effect, durable when this returns.
+    pub(crate) async fn record(&self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
+        tx::record_alone(&self.write, Arc::clone(&self.head), self.clock.now(), entry).await
     }
 
     /// The newest entry of this process's activity chain that is durable: number and hash.

@@ -2,26 +2,51 @@
 
 use dkls23_core::protocols::derivation::DerivData;
 use halfkey_core::DerivationPath;
-use k256::Secp256k1;
+use k256::elliptic_curve::group::Group as _;
+use k256::{ProjectivePoint, Secp256k1};
 
 use crate::Error;
 
 /// Derives along `path`. Every party shifts its share by the same public tweaks, so that the joint
 /// key becomes the child key.
 ///
+/// The tweaks are the engine's; the sums are made here, because every signature pays for them and
+/// the engine multiplies its generator as it would any point, without the curve's tables.
+///
 /// # Errors
-/// [`Error::Caller`] for the roughly one path in 2¹²⁷ that BIP-32 skips.
+/// [`Error::Caller`] for the roughly one path in 2¹²⁷ that BIP-32 skips, and for a hardened index.
 pub(crate) fn derive(
     root: &DerivData<Secp256k1>,
     path: &DerivationPath,
 ) -> Result<DerivData<Secp256k1>, Error> {
-    let mut data = root.clone();
-    for index in path.indices() {
-        data = data
-            .derive_child(*index)
-            .map_err(|_| Error::Caller("the derivation path has no key (BIP-32)"))?;
+    path.indices().iter().try_fold(root.clone(), child)
+}
+
+/// One non-hardened step (BIP-32, CKDpub; the share moves along).
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "field and group arithmetic does not overflow"
+)]
+fn child(parent: DerivData<Secp256k1>, index: &u32) -> Result<DerivData<Secp256k1>, Error> {
+    const NO_KEY: Error = Error::Caller("the derivation path has no key (BIP-32)");
+    const HARDENED: u32 = 1 << 31;
+    let depth = parent.depth.checked_add(1).ok_or(NO_KEY)?;
+    if *index >= HARDENED {
+        return Err(NO_KEY);
     }
-    Ok(data)
+    let (tweak, chain_code, parent_fingerprint) = parent.child_tweak(*index).map_err(|_| NO_KEY)?;
+    let pk = ProjectivePoint::mul_by_generator(&tweak) + parent.pk;
+    if bool::from(pk.is_identity()) {
+        return Err(NO_KEY);
+    }
+    Ok(DerivData {
+        depth,
+        child_number: *index,
+        parent_fingerprint,
+        poly_point: parent.poly_point + tweak,
+        pk: pk.to_affine(),
+        chain_code,
+    })
 }
 
 #[cfg(test)]
@@ -126,6 +151,26 @@ mod tests {
             assert_eq!(shares[0].account_public_key(), account.as_slice());
             assert_eq!(shares[1].account_public_key(), account.as_slice());
         }
+    }
+
+    /// Field for field what the engine itself derives.
+    #[test]
+    fn a_child_is_the_engines() {
+        let mut ours = parent(
+            "035a784662a4a20a65bf6aab9ae98a6c068a81c52e4b032c0fb5400c706cfccc56",
+            "47fdacbd0f1097043b78c63c20c34ef4ed9a111d980047ad16282c7ae6236141",
+        );
+        for index in [44, 60, 0, 0, 7, (1 << 31) - 1] {
+            let theirs = ours.derive_child(index).unwrap();
+            ours = child(ours, &index).unwrap();
+            assert_eq!(ours.depth, theirs.depth);
+            assert_eq!(ours.child_number, theirs.child_number);
+            assert_eq!(ours.parent_fingerprint, theirs.parent_fingerprint);
+            assert_eq!(ours.poly_point, theirs.poly_point);
+            assert_eq!(ours.pk, theirs.pk);
+            assert_eq!(ours.chain_code, theirs.chain_code);
+        }
+        assert!(ours.derive_child(1 << 31).is_err() && child(ours, &(1 << 31)).is_err());
     }
 
     #[test]

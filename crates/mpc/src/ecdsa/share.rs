@@ -193,11 +193,7 @@ impl Stored {
         for (index, share) in core::mem::take(&mut self.verifying_shares) {
             verifying_shares.insert(PartyIndex::try_from(index).map_err(|_| DAMAGED)?, share);
         }
-        #[expect(
-            clippy::arithmetic_side_effects,
-            reason = "group arithmetic does not overflow"
-        )]
-        let own_point = (ProjectivePoint::GENERATOR * self.poly_point).to_affine();
+        let own_point = ProjectivePoint::mul_by_generator(&self.poly_point).to_affine();
         let fits = verifying_shares.keys().eq(PartyIndex::all(scheme))
             && verifying_shares.get(&own) == Some(&own_point)
             && self.has_ot_state_for_all_but(scheme, own)?;

@@ -13,7 +13,7 @@ use halfkey_mpc::{Error as MpcError, KeyShare, Keygen, ShareHeader};
 use halfkey_vault::{Access, Purpose};
 
 use super::drive::{Progress, ceremony_error, check_parties, drive};
-use super::key_share;
+use super::key_share::{self, OpenFor};
 use super::pool::{Class, StepFailure};
 use super::running::{Running, Stepped};
 use super::table::Cell;
@@ -54,10 +54,15 @@ pub(crate) async fn start(
     mut body: ChangeRequest,
 ) -> Result<Stepped, ApiError> {
     // The one load that passes a lock (custody rule 7): no OT state of it is used.
-    let old = key_share::open(app, &caller, &wallet, Purpose::Change, None)
-        .await
-        .map_err(|(error, _)| error)?
-        .share;
+    let old = key_share::open(
+        app,
+        &caller,
+        (&wallet, None),
+        OpenFor::This(Purpose::Change),
+    )
+    .await
+    .map_err(|(error, _)| error)?
+    .share;
     if let Some(proof) = &body.share_proof {
         let about = (body.new_attempt_id, body.operation.start_proof());
         check_share_proof(&caller, &wallet, about, &old, proof)?;

@@ -61,46 +61,61 @@ pub(crate) struct OpenedShare {
     pub(crate) activity: Option<ActivityRef>,
 }
 
-/// Opens the share of the wallet's current generation. With `slot`, takes it as well; once it is
-/// taken the caller has to close it, also when this fails (`Err` with `true`).
+/// What the opening of a share is for, and what stands in the log with it.
+#[derive(Debug)]
+pub(crate) enum OpenFor<'a> {
+    /// Nothing else.
+    This(Purpose),
+    /// A ceremony under a slot, which is taken.
+    Slot(Purpose, &'a SlotKey),
+    /// The one-round signature that `detail` tells of.
+    Signature(serde_json::Value),
+}
+
+/// Opens the share of the wallet's current generation. Once the opening stands in the log the
+/// caller has to say how it ended, also when this fails (`Err` with `true`).
 pub(crate) async fn open(
     app: &App,
     caller: &Caller,
-    wallet: &WalletRow,
-    purpose: Purpose,
-    slot: Option<&SlotKey>,
+    (wallet, sealed): (&WalletRow, Option<Vec<u8>>),
+    why: OpenFor<'_>,
 ) -> Result<OpenedShare, (ApiError, bool)> {
-    let sink = Arc::new(match slot {
-        Some(slot) => DbSink::with_slot(
-            app.db.clone(),
-            slot.clone(),
-            app.limits.open_slots,
-            Arc::clone(&app.pending),
-        ),
-        None => DbSink::plain(app.db.clone()),
-    });
-    let opened = open_with(app, caller, wallet, purpose, &sink).await;
+    let db = app.db.clone();
+    let (purpose, sink) = match why {
+        OpenFor::This(purpose) => (purpose, DbSink::plain(db)),
+        OpenFor::Slot(purpose, slot) => {
+            let (cap, pending) = (app.limits.open_slots, Arc::clone(&app.pending));
+            (purpose, DbSink::with_slot(db, slot.clone(), cap, pending))
+        }
+        OpenFor::Signature(detail) => (Purpose::Sign, DbSink::with_signature(db, detail)),
+    };
+    let sink = Arc::new(sink);
+    let opened = open_with(app, caller, (wallet, sealed), purpose, &sink).await;
     let opened = opened.map(|share| OpenedShare {
         share,
         activity: sink.position(),
     });
-    opened.map_err(|error| match sink.slot_taken() {
+    opened.map_err(|error| match sink.granted() {
         Some(Err(refusal)) => (slot_error(refusal), false),
-        taken => (error, taken.is_some()),
+        granted => (error, granted.is_some()),
     })
 }
 
 async fn open_with(
     app: &App,
     caller: &Caller,
-    wallet: &WalletRow,
+    (wallet, sealed): (&WalletRow, Option<Vec<u8>>),
     purpose: Purpose,
     sink: &Arc<DbSink>,
 ) -> Result<Arc<KeyShare>, ApiError> {
     let environment = &caller.environment;
-    let mut conn = app.db.read().acquire().await?;
-    let sealed = shares::sealed(&mut conn, &environment.id, wallet.wallet, wallet.attempt).await?;
-    drop(conn);
+    let sealed = match sealed {
+        Some(sealed) => Some(sealed),
+        None => {
+            let mut conn = app.db.read().acquire().await?;
+            shares::sealed(&mut conn, &environment.id, wallet.wallet, wallet.attempt).await?
+        }
+    };
     let sealed = sealed.ok_or_else(|| ApiError::internal("a wallet without its share"))?;
     let record = SealedRecord::from_bytes(&sealed).map_err(ApiError::internal)?;
     let header = expected_header(environment, wallet);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use halfkey_core::wire::{CeremonyMessage, CeremonyReply, ErrorCode};
-use sha2::{Digest as _, Sha256};
 
 use super::running::{Running, Stepped};
 use super::table::{About, Answered, Cell, Opening, Owner, State, StepRef};
@@ -42,15 +41,14 @@ where
     }
 }
 
-/// Takes the next step of a ceremony.
+/// Takes the next step of a ceremony: its messages, and the digest of the whole request.
 pub(crate) async fn next(
     app: &Arc<App>,
     owner: &Owner,
     step: StepRef,
-    messages: Vec<CeremonyMessage>,
+    (messages, digest): (Vec<CeremonyMessage>, [u8; 32]),
 ) -> Result<CeremonyReply, ApiError> {
     let cell = app.table.find(step, owner).ok_or_else(gone)?;
-    let digest = digest_of(&messages);
     let mut state = cell.state.lock().await;
     if cell.is_killed() || cell.deadline <= app.now() {
         return Err(gone());
@@ -167,16 +165,4 @@ fn wait_for_more(
 fn gone() -> ApiError {
     let message = "that ceremony step is used, expired or never was";
     ApiError::new(ErrorCode::CeremonyGone, message)
-}
-
-/// SHA-256 over the messages, each field length-prefixed.
-pub(crate) fn digest_of(messages: &[CeremonyMessage]) -> [u8; 32] {
-    let mut hasher = Sha256::new_with_prefix(b"halfkey-round-v1");
-    for message in messages {
-        let length = u64::try_from(message.body.0.len()).unwrap_or(u64::MAX);
-        hasher.update([message.from.as_u8(), message.to.as_u8()]);
-        hasher.update(length.to_be_bytes());
-        hasher.update(&message.body.0);
-    }
-    hasher.finalize().into()
 }

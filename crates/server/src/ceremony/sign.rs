@@ -11,6 +11,7 @@ use halfkey_vault::Purpose;
 use sha2::{Digest as _, Sha256};
 
 use super::drive::{Progress, ceremony_error, drive};
+use super::key_share::OpenFor;
 use super::pool::{Class, StepFailure};
 use super::running::{Running, Stepped};
 use super::sign_end::Seen;
@@ -52,6 +53,18 @@ impl Goal {
             Self::Proof { .. } => Operation::Proof,
         }
     }
+
+    /// What the activity log says of the signature of a message.
+    pub(crate) fn detail(&self, party: PartyIndex) -> Option<serde_json::Value> {
+        let Self::Message { operation, summary } = self else {
+            return None;
+        };
+        Some(serde_json::json!({
+            "operation": operation.as_str(),
+            "party": party,
+            "summary": summary,
+        }))
+    }
 }
 
 /// Everything about a signature except the engine's state.
@@ -85,6 +98,15 @@ impl SignContext {
         }
     }
 
+    /// For the one-round signature of a message: what its entry says, which is written when the
+    /// share is opened.
+    pub(crate) fn announced(&self) -> Option<serde_json::Value> {
+        match &self.goal {
+            Goal::Message { .. } if !self.uses_slot() => self.goal.detail(self.party),
+            _ => None,
+        }
+    }
+
     /// Whether signing needs a slot.
     pub(crate) const fn uses_slot(&self) -> bool {
         self.wallet.key_type.uses_ot()
@@ -100,11 +122,12 @@ pub(crate) struct SignRun {
     permit: Option<WalletPermit>,
 }
 
-/// Opens the share, takes the slot and answers the first messages.
+/// Opens the share, takes the slot and answers the first messages. The sealed share may come with
+/// the context, from whoever read the wallet.
 pub(crate) async fn start(
     app: &Arc<App>,
     cell: Option<&Cell>,
-    mut context: SignContext,
+    (mut context, sealed): (SignContext, Option<Vec<u8>>),
     input: SigningInput,
     messages: Vec<CeremonyMessage>,
 ) -> Result<Stepped, ApiError> {
@@ -117,19 +140,24 @@ pub(crate) async fn start(
         }
     }
     let slot = context.slot_key();
-    let slot_wanted = context.uses_slot().then_some(&slot);
     let purpose = match context.goal {
         Goal::Proof { .. } => Purpose::Proof,
         Goal::Message { .. } => Purpose::Sign,
     };
-    let opened = key_share::open(app, &context.caller, &context.wallet, purpose, slot_wanted).await;
+    let why = match context.announced() {
+        Some(detail) => OpenFor::Signature(detail),
+        None if context.uses_slot() => OpenFor::Slot(purpose, &slot),
+        None => OpenFor::This(purpose),
+    };
+    let wallet = (&context.wallet, sealed);
+    let opened = key_share::open(app, &context.caller, wallet, why).await;
     let share = match opened {
         Ok(opened) => {
             context.opened = opened.activity;
             opened.share
         }
-        Err((error, slot_taken)) => {
-            if slot_taken {
+        Err((error, in_the_log)) => {
+            if in_the_log {
                 sign_end::close_slot(app, &context, SlotOutcome::Refused).await;
             }
             return Err(error);

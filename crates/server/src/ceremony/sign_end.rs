@@ -28,34 +28,55 @@ pub(crate) async fn signed(
     context: &SignContext,
     seen: Seen,
 ) -> Result<ActivityRef, ApiError> {
+    let subject = (context.wallet.wallet, context.wallet.generation);
+    if app.pending.holds(&context.caller.environment.id, subject) {
+        return Err(locked(app, context).await);
+    }
+    let activity = match (context.announced(), &context.opened) {
+        // Its entry was written with the opening of the share.
+        (Some(_), Some(activity)) => activity.clone(),
+        _ => match account(app, context, seen).await? {
+            Some(activity) => activity,
+            None => return Err(locked(app, context).await),
+        },
+    };
+    if context.uses_slot() {
+        app.metrics.slot(SlotOutcome::Signed.as_str());
+    }
+    app.metrics.signature(context.goal.operation().as_str());
+    Ok(activity)
+}
+
+async fn locked(app: &App, context: &SignContext) -> ApiError {
+    close_slot(app, context, SlotOutcome::Refused).await;
+    ApiError::new(ErrorCode::WalletLocked, "the wallet is locked")
+}
+
+/// Closes the slot and writes the entry; `None` when the generation was locked in the meantime.
+async fn account(
+    app: &App,
+    context: &SignContext,
+    seen: Seen,
+) -> Result<Option<ActivityRef>, ApiError> {
     let environment = &context.caller.environment.id;
     let subject = (context.wallet.wallet, context.wallet.generation);
     let mut tx = app.db.begin().await?;
-    let locked = app.pending.holds(environment, subject)
-        || (context.uses_slot() && locks::exists(tx.conn(), environment, subject).await?);
-    if locked {
-        drop(tx);
-        close_slot(app, context, SlotOutcome::Refused).await;
-        return Err(ApiError::new(
-            ErrorCode::WalletLocked,
-            "the wallet is locked",
-        ));
+    // A lock that came up while this waited for its turn.
+    if app.pending.holds(environment, subject) {
+        return Ok(None);
     }
-    if context.uses_slot()
-        && !slots::close(&mut tx, &context.slot_key(), SlotOutcome::Signed).await?
-    {
+    if context.uses_slot() && !slots::close_signed(&mut tx, &context.slot_key()).await? {
+        if locks::exists(tx.conn(), environment, subject).await? {
+            return Ok(None);
+        }
         return Err(ApiError::internal("a signature without an open slot"));
     }
     let activity = match &context.goal {
-        Goal::Message { operation, summary } => {
-            let detail = serde_json::json!({
-                "operation": operation.as_str(),
-                "party": context.party,
-                "summary": summary,
-            });
+        Goal::Message { .. } => {
             if seen != Seen::Nothing {
                 prove_wallet(&mut tx, context).await?;
             }
+            let detail = context.goal.detail(context.party).unwrap_or_default();
             tx.record(&entry(context, "signed", &context.caller.actor()).detail(detail))
                 .await?
         }
@@ -66,11 +87,7 @@ pub(crate) async fn signed(
     crash_point("signed.before-commit");
     tx.commit().await?;
     crash_point("signed.after-commit");
-    if context.uses_slot() {
-        app.metrics.slot(SlotOutcome::Signed.as_str());
-    }
-    app.metrics.signature(context.goal.operation().as_str());
-    Ok(activity)
+    Ok(Some(activity))
 }
 
 async fn record_proof(
@@ -136,8 +153,17 @@ fn entry<'a>(context: &'a SignContext, kind: &'a str, actor: &'a str) -> Entry<'
 }
 
 /// Ends the slot, if there is one, without a signature. If the store fails just now the slot stays
-/// open and counts as lost when this process ends, which is the safe side.
+/// open and counts as lost when this process ends, which is the safe side. A one-round signature
+/// that was announced is taken back in the log; if that fails the log has one too many.
 pub(crate) async fn close_slot(app: &App, context: &SignContext, outcome: SlotOutcome) {
+    if context.announced().is_some() {
+        let actor = context.caller.actor();
+        let refused = entry(context, "signed.refused", &actor);
+        if let Err(error) = app.db.record(&refused).await {
+            tracing::error!(wallet = %context.wallet.wallet, %error, "refusal is not in the log");
+        }
+        return;
+    }
     if !context.uses_slot() {
         return;
     }

@@ -6,6 +6,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, text, unsigned};
+use super::locks;
 
 /// Which slot: a ceremony under a generation of a wallet. As JSON it stands in the file of
 /// suspicions.
@@ -53,9 +54,12 @@ pub(crate) enum Opened {
     Used,
     /// As many as allowed are open.
     Full,
+    /// The generation is locked.
+    Locked,
 }
 
-/// Takes a slot, unless that ceremony id had one before or `cap` are open.
+/// Takes a slot, unless the generation is locked, that ceremony id had one before or `cap` are
+/// open.
 pub(crate) async fn open(
     tx: &mut Tx,
     key: &SlotKey,
@@ -63,21 +67,16 @@ pub(crate) async fn open(
     cap: u64,
 ) -> Result<Opened, sqlx::Error> {
     let now = tx.now();
-    let open = sqlx::query_scalar::<_, i64>(
-        "SELECT COUNT(*) FROM slots
-         WHERE environment = ? AND wallet_id = ? AND generation = ? AND outcome IS NULL",
-    )
-    .bind(key.environment.as_str())
-    .bind(key.wallet.as_bytes().as_slice())
-    .bind(signed(key.generation.0)?)
-    .fetch_one(tx.conn())
-    .await?;
-    if u64::try_from(open).unwrap_or(u64::MAX) >= cap {
-        return Ok(Opened::Full);
-    }
-    sqlx::query(
+    // One statement for all three conditions: every trip to the database is paid by every signature.
+    let done = sqlx::query(
         "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at)
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6
+         WHERE NOT EXISTS (SELECT 1 FROM locks
+                 WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3)
+             AND (SELECT COUNT(*) FROM slots
+                 WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3
+                     AND outcome IS NULL) < ?7
+         ON CONFLICT DO NOTHING",
     )
     .bind(key.environment.as_str())
     .bind(key.wallet.as_bytes().as_slice())
@@ -85,15 +84,27 @@ pub(crate) async fn open(
     .bind(key.ceremony.as_bytes().as_slice())
     .bind(boot.as_slice())
     .bind(now.0)
+    .bind(signed(cap)?)
     .execute(tx.conn())
-    .await
-    .map(|done| {
-        if done.rows_affected() == 1 {
-            Opened::Open
-        } else {
-            Opened::Used
-        }
-    })
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(Opened::Open);
+    }
+    let subject = (key.wallet, key.generation);
+    if locks::exists(tx.conn(), &key.environment, subject).await? {
+        return Ok(Opened::Locked);
+    }
+    let used = sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM slots
+         WHERE environment = ? AND wallet_id = ? AND generation = ? AND ceremony_id = ?",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.wallet.as_bytes().as_slice())
+    .bind(signed(key.generation.0)?)
+    .bind(key.ceremony.as_bytes().as_slice())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(if used > 0 { Opened::Used } else { Opened::Full })
 }
 
 /// Ends an open slot; the first outcome stays.
@@ -114,6 +125,27 @@ pub(crate) async fn close(
     .bind(key.wallet.as_bytes().as_slice())
     .bind(signed(key.generation.0)?)
     .bind(key.ceremony.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Ends an open slot as signed; `false` when there is none, or the generation was locked in the
+/// meantime, so that nothing may leave.
+pub(crate) async fn close_signed(tx: &mut Tx, key: &SlotKey) -> Result<bool, sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "UPDATE slots SET outcome = 'signed', closed_at = ?5
+         WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3 AND ceremony_id = ?4
+             AND outcome IS NULL
+             AND NOT EXISTS (SELECT 1 FROM locks
+                 WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3)",
+    )
+    .bind(key.environment.as_str())
+    .bind(key.wallet.as_bytes().as_slice())
+    .bind(signed(key.generation.0)?)
+    .bind(key.ceremony.as_bytes().as_slice())
+    .bind(now.0)
     .execute(tx.conn())
     .await
     .map(|done| done.rows_affected() == 1)

@@ -43,6 +43,62 @@ impl ChainHead {
     }
 }
 
+impl ChainHead {
+    /// Inserts the next entry and moves on to it.
+    async fn append(
+        &mut self,
+        conn: &mut SqliteConnection,
+        entry: &Entry<'_>,
+        now: UnixMillis,
+    ) -> Result<ActivityRef, sqlx::Error> {
+        let (chain, sequence) = (self.chain, self.next);
+        let head = entry.hash(&chain, sequence, now, &self.hash);
+        activities::insert(conn, entry, &chain, sequence, now, (&self.hash, &head)).await?;
+        self.next = sequence.saturating_add(1);
+        self.hash = head;
+        Ok(ActivityRef {
+            chain: hex::encode(chain),
+            sequence,
+            head: hex::encode(head),
+        })
+    }
+}
+
+/// Waits for the one writer's turn. Whoever comes behind a store that hangs is told so, and does
+/// not wait for ever.
+async fn turn(head: Arc<Mutex<ChainHead>>) -> Result<OwnedMutexGuard<ChainHead>, sqlx::Error> {
+    tokio::time::timeout(QUEUE_WAIT, head.lock_owned())
+        .await
+        .map_err(|_| sqlx::Error::PoolTimedOut)
+}
+
+/// Appends one entry in a statement that is a transaction of its own: one trip to the database
+/// instead of three.
+pub(super) async fn record_alone(
+    pool: &SqlitePool,
+    head: Arc<Mutex<ChainHead>>,
+    now: UnixMillis,
+    entry: &Entry<'_>,
+) -> Result<ActivityRef, sqlx::Error> {
+    let mut guard = turn(Arc::clone(&head)).await?;
+    if guard.next == 0 || guard.stale {
+        // A chain's start names the ends of others, and a stale head is read again: that takes more
+        // than one statement.
+        drop(guard);
+        let mut tx = Tx::begin(pool, head, now).await?;
+        let activity = tx.record(entry).await?;
+        tx.commit().await?;
+        return Ok(activity);
+    }
+    let mut conn = pool.acquire().await?;
+    let mut next = guard.clone();
+    // Until the statement has answered nobody knows how the chain goes on.
+    guard.stale = true;
+    let activity = next.append(&mut conn, entry, now).await?;
+    *guard = next;
+    Ok(activity)
+}
+
 /// A write transaction. Dropping it without [`Tx::commit`] undoes everything.
 #[derive(Debug)]
 pub(crate) struct Tx {
@@ -58,10 +114,7 @@ impl Tx {
         head: Arc<Mutex<ChainHead>>,
         now: UnixMillis,
     ) -> Result<Self, sqlx::Error> {
-        // Whoever comes behind a store that hangs is told so, and does not wait for ever.
-        let mut head = tokio::time::timeout(QUEUE_WAIT, head.lock_owned())
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let mut head = turn(head).await?;
         let mut inner = pool.begin_with("BEGIN IMMEDIATE").await?;
         if head.stale {
             let (next, hash) = activities::head_of(&mut inner, &head.chain).await?;
@@ -120,26 +173,9 @@ impl Tx {
     }
 
     async fn append(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
-        let ChainHead {
-            chain, next, hash, ..
-        } = self.provisional.clone();
-        let head = entry.hash(&chain, next, self.now, &hash);
-        activities::insert(
-            &mut self.inner,
-            entry,
-            &chain,
-            next,
-            self.now,
-            (&hash, &head),
-        )
-        .await?;
-        self.provisional.next = next.saturating_add(1);
-        self.provisional.hash = head;
-        Ok(ActivityRef {
-            chain: hex::encode(chain),
-            sequence: next,
-            head: hex::encode(head),
-        })
+        self.provisional
+            .append(&mut self.inner, entry, self.now)
+            .await
     }
 
     /// Makes everything durable.

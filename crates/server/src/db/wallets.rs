@@ -187,6 +187,26 @@ pub(crate) async fn by_id(
         .transpose()
 }
 
+/// By id, with the sealed share of its current generation: what a signature needs, in one trip.
+pub(crate) async fn by_id_with_share(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+) -> Result<Option<(WalletRow, Option<Vec<u8>>)>, sqlx::Error> {
+    sqlx::query(
+        "SELECT w.*, s.sealed AS sealed FROM wallet_states w
+         LEFT JOIN shares s ON s.environment = w.environment AND s.wallet_id = w.wallet_id
+             AND s.attempt_id = w.attempt_id
+         WHERE w.environment = ? AND w.wallet_id = ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .fetch_optional(conn)
+    .await?
+    .map(|row| Ok((from_row(&row)?, row.try_get("sealed")?)))
+    .transpose()
+}
+
 /// By canonical address; aborted wallets have none.
 pub(crate) async fn by_address(
     conn: &mut SqliteConnection,

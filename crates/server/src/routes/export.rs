@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::{Caller, Credential};
 use crate::ceremony::change::check_share_proof;
 use crate::ceremony::drive::{Progress, ceremony_error, drive, single_sender};
-use crate::ceremony::key_share;
+use crate::ceremony::key_share::{self, OpenFor};
 use crate::ceremony::pool::Class;
 use crate::db::wallets::{self, WalletRow};
 use crate::db::{Entry, attempts, exports, proofs};
@@ -60,7 +60,7 @@ async fn run(
     check_generation(wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
     check_start(app, caller, wallet, &body).await?;
-    let share = key_share::open(app, caller, wallet, Purpose::Export, None)
+    let share = key_share::open(app, caller, (wallet, None), OpenFor::This(Purpose::Export))
         .await
         .map_err(|(error, _)| error)?
         .share;

@@ -111,7 +111,8 @@ async fn open(
     };
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |cell| async move {
-        sign::start(&worker, Some(&cell), context, input, ceremony.messages).await
+        let opening = (context, None);
+        sign::start(&worker, Some(&cell), opening, input, ceremony.messages).await
     })
     .await
 }

@@ -31,9 +31,9 @@ pub(super) async fn round(
         token: caller.token,
     };
     let worker = Arc::clone(&app);
-    let messages = decoded.body.messages;
+    let round = (decoded.body.messages, decoded.digest);
     let reply = app
-        .to_the_end(async move { rounds::next(&worker, &owner, StepRef(step), messages).await })
+        .to_the_end(async move { rounds::next(&worker, &owner, StepRef(step), round).await })
         .await?;
     decoded.reply.ok(&reply)
 }

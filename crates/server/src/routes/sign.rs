@@ -3,16 +3,16 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_chain::SigningRequest;
-use halfkey_core::SigningInput;
 use halfkey_core::proof_message::{ProofOperation, is_proof_message, proof_message};
 use halfkey_core::wire::{
     CeremonyReply, ErrorCode, Operation, Scope, SignMessageRequest, WalletState,
 };
+use halfkey_core::{SigningInput, WalletId};
 use sha2::{Digest as _, Sha256};
 
-use super::{check_generation, check_unlocked, wallet_of};
+use super::{check_generation, check_unlocked};
 use crate::api_error::ApiError;
-use crate::app::App;
+use crate::app::{App, Environment};
 use crate::auth::Caller;
 use crate::ceremony::drive::single_sender;
 use crate::ceremony::rounds;
@@ -20,7 +20,8 @@ use crate::ceremony::running::Stepped;
 use crate::ceremony::sign::{self, Goal, SignContext};
 use crate::ceremony::table::{About, Class, Owner};
 use crate::db::attempts;
-use crate::db::wallets::WalletRow;
+use crate::db::slots::SlotOutcome;
+use crate::db::wallets::{self, WalletRow};
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/{wallet}/signMessage`. One round trip for Ed25519, which leaves nothing
@@ -36,17 +37,31 @@ pub(super) async fn sign_message(
     let (body, digest) = (decoded.body, decoded.digest);
     let reply = app
         .to_the_end(async move {
-            let row = wallet_of(&worker, &caller.environment, &wallet).await?;
-            open(&worker, caller, row, body, digest).await
+            let found = wallet_and_share(&worker, &caller.environment, &wallet).await?;
+            open(&worker, caller, found, body, digest).await
         })
         .await?;
     decoded.reply.ok(&reply)
 }
 
+/// A wallet of the caller's environment and its sealed share, in one trip to the database.
+async fn wallet_and_share(
+    app: &App,
+    environment: &Environment,
+    wallet: &str,
+) -> Result<(WalletRow, Option<Vec<u8>>), ApiError> {
+    let none = || ApiError::not_found("wallet");
+    let id = wallet.parse::<WalletId>().map_err(|_| none())?;
+    let mut conn = app.db.read().acquire().await?;
+    wallets::by_id_with_share(&mut conn, &environment.id, id)
+        .await?
+        .ok_or_else(none)
+}
+
 async fn open(
     app: &Arc<App>,
     caller: Caller,
-    wallet: WalletRow,
+    (wallet, sealed): (WalletRow, Option<Vec<u8>>),
     body: SignMessageRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
@@ -87,14 +102,19 @@ async fn open(
             return Err(ApiError::unavailable("draining"));
         }
         // Nothing is kept of a one-round signature (custody rule 18).
-        return match sign::start(app, None, context, request.input, messages).await? {
+        let input = request.input;
+        return match sign::start(app, None, (context, sealed), input, messages).await? {
             Stepped::Finished(reply) => Ok(*reply),
-            Stepped::More(..) => Err(ApiError::invalid("the first message is incomplete")),
+            Stepped::More(running, _) => {
+                running.dispose(app, SlotOutcome::Refused).await;
+                Err(ApiError::invalid("the first message is incomplete"))
+            }
         };
     }
     let worker = Arc::clone(app);
     rounds::open(app, about, digest, |cell| async move {
-        sign::start(&worker, Some(&cell), context, request.input, messages).await
+        let input = request.input;
+        sign::start(&worker, Some(&cell), (context, sealed), input, messages).await
     })
     .await
 }

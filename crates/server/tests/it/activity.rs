@@ -4,7 +4,7 @@ use halfkey_core::wire::{ActivityRef, CommitReply};
 use halfkey_server::activity::{Report, verify};
 use sqlx::Row as _;
 
-use crate::customer::{EVM, SVM, commit, create, keygen, sign};
+use crate::customer::{EVM, SVM, Wallet, commit, create, keygen, sign, sign_path, sign_request};
 use crate::slots::database;
 use crate::world::World;
 
@@ -42,23 +42,64 @@ async fn every_effect_has_its_entry_and_the_chains_verify() {
     assert!(!report.tail_proven);
 }
 
+/// What the log says of `wallet`, oldest first: kind and detail.
+async fn entries(world: &World, wallet: &Wallet) -> Vec<(String, serde_json::Value)> {
+    let rows = sqlx::query(
+        "SELECT kind, detail FROM activities WHERE wallet_id = ? ORDER BY chain, sequence",
+    )
+    .bind(wallet.id.as_bytes().as_slice())
+    .fetch_all(&mut database(world).await)
+    .await
+    .unwrap();
+    let entry = |row: &sqlx::sqlite::SqliteRow| {
+        let detail: &str = row.get("detail");
+        let detail = serde_json::from_str(detail).unwrap_or_default();
+        (row.get("kind"), detail)
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// One entry per transaction: of an OT ceremony the opening with its slot and the end with its
+/// outcome, of a one-round signature a single one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signature_costs_two_commits() {
+async fn a_signature_costs_as_many_commits_as_it_has_rounds() {
     let world = World::start().await;
-    for kind in [SVM, EVM] {
+    for (kind, commits) in [(SVM, 1), (EVM, 2)] {
         let wallet = create(&world, kind).await;
-        let count = async || {
-            let row = sqlx::query("SELECT COUNT(*) AS n FROM activities")
-                .fetch_one(&mut database(&world).await)
-                .await
-                .unwrap();
-            row.get::<i64, _>("n")
-        };
-        let before = count().await;
+        let before = entries(&world, &wallet).await.len();
         sign(&world, &wallet, &wallet.shares[0], b"x").await;
-        // One entry per transaction: the opening with its slot, the end with its outcome.
-        assert_eq!(count().await - before, 2);
+        assert_eq!(entries(&world, &wallet).await.len() - before, commits);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_one_round_signature_is_in_the_log_before_the_share_is_used() {
+    let world = World::start().await;
+    let wallet = create(&world, SVM).await;
+    let before = entries(&world, &wallet).await.len();
+    sign(&world, &wallet, &wallet.shares[0], b"x").await;
+    let signed = entries(&world, &wallet).await.split_off(before);
+    let [(kind, detail)] = signed.as_slice() else {
+        panic!("{signed:?}");
+    };
+    assert_eq!(kind, "signed");
+    assert_eq!(detail["operation"], "svm_message", "{detail}");
+    assert_eq!(detail["opened"]["purpose"], "sign", "{detail}");
+    assert!(detail["opened"]["record"].is_string(), "{detail}");
+
+    // Of a share that was opened and not used the log says so.
+    let (_, mut request) = sign_request(&wallet.shares[0], b"y");
+    let last = request.ceremony.messages[0].body.0.last_mut().unwrap();
+    *last ^= 1;
+    let refused = world.post(&sign_path(&world, &wallet), &request).await;
+    refused.refused(422, "ceremony_refused");
+    let kinds: Vec<String> = entries(&world, &wallet)
+        .await
+        .split_off(before + 1)
+        .into_iter()
+        .map(|(kind, _)| kind)
+        .collect();
+    assert_eq!(kinds, ["signed", "signed.refused"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use halfkey::{
     CreateOptions, EvmWalletClient, PendingWallet, ServerKeyShare, SvmWalletClient,
     ThresholdSignatureScheme, Variant, WalletClient, WalletProperties,
 };
+use halfkey_mpc::KeyShare;
 
 pub(crate) use self::provider::serve;
 
@@ -141,9 +142,23 @@ impl Halves {
         // All of them, so that the last is the one whose shares are at hand.
         let activate = self.bench.cost(times + 1, |_| Ok(()), activated).await?;
         activate.add(table, &format!("activate {}, 2-of-2", key.name()));
-        let share = shares.first().ok_or("no share")?.decode_secret()?.len();
+        let share = shares.first().ok_or("no share")?.decode_secret()?;
         let name = format!("{} share at rest, binary", key.name());
-        table.add("shares", &name, f64::from(u32::try_from(share)?), "B", "");
+        table.add(
+            "shares",
+            &name,
+            f64::from(u32::try_from(share.len())?),
+            "B",
+            "",
+        );
+        let decoding = cpu::per_call(SIGNS, || drop(KeyShare::decode(&share)));
+        let name = format!("{} share, decoding it", key.name());
+        table.time(
+            "shares",
+            &name,
+            decoding,
+            "in every signature of either half",
+        );
         Ok((keygen, (last.ok_or("no wallet")?, shares)))
     }
 }
