@@ -17,8 +17,9 @@ struct Model {
 
 const REFRESH: &str = "refresh.pml";
 const CREATE: &str = "create.pml";
+const GENERATIONS: &str = "generations.pml";
 
-const MODELS: [Model; 14] = [
+const MODELS: [Model; 26] = [
     model(
         REFRESH,
         &["NAIVE"],
@@ -102,6 +103,78 @@ const MODELS: [Model; 14] = [
         &["PROVEN", "SWEEP", "ROLLBACK", "STANDBY"],
         true,
         "the same, and a commit waits for the synchronous copy",
+    ),
+    model(
+        GENERATIONS,
+        &["KEEP_NONE"],
+        false,
+        "the old generation is dropped at once",
+    ),
+    model(
+        GENERATIONS,
+        &["KEEP_ONE"],
+        false,
+        "only the generation before is kept",
+    ),
+    model(
+        GENERATIONS,
+        &["OWN_HORIZON"],
+        false,
+        "a store goes by its own copies, not the other's",
+    ),
+    model(
+        GENERATIONS,
+        &["HORIZON"],
+        true,
+        "every generation within the other's horizon is kept",
+    ),
+    model(
+        GENERATIONS,
+        &["HORIZON", "REACHABLE"],
+        false,
+        "no generation is ever dropped",
+    ),
+    model(
+        GENERATIONS,
+        &["HORIZON", "COMPROMISED"],
+        false,
+        "old generations are shredded, and a store falls back",
+    ),
+    model(
+        GENERATIONS,
+        &["HORIZON", "COMPROMISED", "QUIET"],
+        true,
+        "old generations are shredded, and no store falls back",
+    ),
+    model(
+        GENERATIONS,
+        &["THREE", "KEEP_ONE"],
+        false,
+        "three stores that keep one generation",
+    ),
+    model(
+        GENERATIONS,
+        &["THREE", "HORIZON"],
+        true,
+        "three stores that keep the others' horizons",
+    ),
+    model(
+        GENERATIONS,
+        &["THREE", "HORIZON", "REACHABLE"],
+        false,
+        "no generation is ever dropped by three",
+    ),
+    model(
+        GENERATIONS,
+        &["THREE", "HORIZON", "COMPROMISED", "QUIET"],
+        true,
+        "three stores, shredded after a proof of every pair",
+    ),
+    model(
+        GENERATIONS,
+        &["THREE", "HORIZON", "COMPROMISED", "QUIET", "ONE_PAIR"],
+        false,
+        "three stores, shredded after a proof of one pair",
     ),
 ];
 

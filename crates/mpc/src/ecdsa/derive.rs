@@ -19,29 +19,31 @@ pub(crate) fn derive(
     root: &DerivData<Secp256k1>,
     path: &DerivationPath,
 ) -> Result<DerivData<Secp256k1>, Error> {
-    path.indices().iter().try_fold(root.clone(), child)
+    path.indices()
+        .iter()
+        .try_fold(root.clone(), |parent, index| child(&parent, *index))
 }
 
-/// One non-hardened step (BIP-32, CKDpub; the share moves along).
+/// One non-hardened step (BIP-32 `CKDpub`; the share moves along).
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "field and group arithmetic does not overflow"
 )]
-fn child(parent: DerivData<Secp256k1>, index: &u32) -> Result<DerivData<Secp256k1>, Error> {
+fn child(parent: &DerivData<Secp256k1>, index: u32) -> Result<DerivData<Secp256k1>, Error> {
     const NO_KEY: Error = Error::Caller("the derivation path has no key (BIP-32)");
     const HARDENED: u32 = 1 << 31;
     let depth = parent.depth.checked_add(1).ok_or(NO_KEY)?;
-    if *index >= HARDENED {
+    if index >= HARDENED {
         return Err(NO_KEY);
     }
-    let (tweak, chain_code, parent_fingerprint) = parent.child_tweak(*index).map_err(|_| NO_KEY)?;
+    let (tweak, chain_code, parent_fingerprint) = parent.child_tweak(index).map_err(|_| NO_KEY)?;
     let pk = ProjectivePoint::mul_by_generator(&tweak) + parent.pk;
     if bool::from(pk.is_identity()) {
         return Err(NO_KEY);
     }
     Ok(DerivData {
         depth,
-        child_number: *index,
+        child_number: index,
         parent_fingerprint,
         poly_point: parent.poly_point + tweak,
         pk: pk.to_affine(),
@@ -162,7 +164,7 @@ mod tests {
         );
         for index in [44, 60, 0, 0, 7, (1 << 31) - 1] {
             let theirs = ours.derive_child(index).unwrap();
-            ours = child(ours, &index).unwrap();
+            ours = child(&ours, index).unwrap();
             assert_eq!(ours.depth, theirs.depth);
             assert_eq!(ours.child_number, theirs.child_number);
             assert_eq!(ours.parent_fingerprint, theirs.parent_fingerprint);
@@ -170,7 +172,7 @@ mod tests {
             assert_eq!(ours.pk, theirs.pk);
             assert_eq!(ours.chain_code, theirs.chain_code);
         }
-        assert!(ours.derive_child(1 << 31).is_err() && child(ours, &(1 << 31)).is_err());
+        assert!(ours.derive_child(1 << 31).is_err() && child(&ours, 1 << 31).is_err());
     }
 
     #[test]

@@ -109,12 +109,11 @@ async fn open_with(
     sink: &Arc<DbSink>,
 ) -> Result<Arc<KeyShare>, ApiError> {
     let environment = &caller.environment;
-    let sealed = match sealed {
-        Some(sealed) => Some(sealed),
-        None => {
-            let mut conn = app.db.read().acquire().await?;
-            shares::sealed(&mut conn, &environment.id, wallet.wallet, wallet.attempt).await?
-        }
+    let sealed = if sealed.is_some() {
+        sealed
+    } else {
+        let mut conn = app.db.read().acquire().await?;
+        shares::sealed(&mut conn, &environment.id, wallet.wallet, wallet.attempt).await?
     };
     let sealed = sealed.ok_or_else(|| ApiError::internal("a wallet without its share"))?;
     let record = SealedRecord::from_bytes(&sealed).map_err(ApiError::internal)?;
