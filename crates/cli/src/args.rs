@@ -282,11 +282,14 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         provider: Provider,
     },
-    /// Make a wallet of a private key that exists: same address, and the provider never sees it.
+    /// Make a wallet of a private key or mnemonic that exists: same address, and the provider never
+    /// sees it.
     #[command(after_help = "Examples:
   halfkey wallet import --chain EVM --key-file key.txt
   halfkey wallet import --chain SVM --key-file id.json          as solana-keygen writes it
   halfkey wallet import --chain EVM --xprv --path m/0/0 --key-file -    from standard input
+  halfkey wallet import --chain EVM --mnemonic --key-file words.txt --expect 0xABC…
+  halfkey wallet import --chain SVM --mnemonic --path \"m/44'/501'/1'/0'\" --key-file words.txt
 
 Needs the scope wallet.import. The wallet's origin is `imported` for ever: whoever had the key
 before may still have it. Destroy the file afterwards.")]

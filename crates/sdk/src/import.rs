@@ -1,5 +1,12 @@
 //! Keys made elsewhere, in the forms people have them in.
 
+mod hd;
+mod key_path;
+mod mnemonic;
+
+pub use key_path::KeyPath;
+pub use mnemonic::Mnemonic;
+
 use core::fmt;
 
 use base64::Engine as _;
@@ -109,6 +116,22 @@ impl PrivateKey {
         key.public()
             .map_err(|error| Error::InvalidArgument(error.to_string()))?;
         Ok(Self { chain, key, path })
+    }
+
+    /// The address that the wallet will have.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for the roughly one path in 2¹²⁷ that BIP-32 skips.
+    pub fn account_address(&self) -> Result<String> {
+        let public_key = match &self.key {
+            ImportKey::Secp256k1 { scalar, chain_code } => {
+                hd::Node::secp256k1(*scalar, *chain_code)
+                    .descend(self.path.indices())?
+                    .public_key()?
+            }
+            key @ ImportKey::Ed25519Seed(_) => key.public()?.public_key,
+        };
+        Ok(halfkey_chain::address(self.chain, &public_key)?)
     }
 
     /// The chain it is for.

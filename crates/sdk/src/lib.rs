@@ -48,7 +48,7 @@ pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
 pub use evm::EvmWalletClient;
 pub use halfkey_mpc::RootKey;
 pub use identity::{ProviderIdentity, fingerprint};
-pub use import::PrivateKey;
+pub use import::{KeyPath, Mnemonic, PrivateKey};
 pub use keygen::CreateOptions;
 pub use lock_token::LockToken;
 pub use opts::{BodyFormat, Timeouts, WalletClientOpts};

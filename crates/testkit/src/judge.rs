@@ -37,6 +37,21 @@ impl Question {
         }))
     }
 
+    /// Which EVM address is at `path` below this mnemonic (BIP-39, BIP-32)?
+    pub fn evm_mnemonic(words: &str, passphrase: &str, path: &str) -> Self {
+        Self(json!({
+            "ask": "evm_mnemonic", "words": words, "passphrase": passphrase, "path": path,
+        }))
+    }
+
+    /// Which Solana address is at `path` below this mnemonic (BIP-39, SLIP-0010), or at its seed
+    /// itself?
+    pub fn svm_mnemonic(words: &str, passphrase: &str, path: Option<&str>) -> Self {
+        Self(json!({
+            "ask": "svm_mnemonic", "words": words, "passphrase": passphrase, "path": path,
+        }))
+    }
+
     /// Did `address` sign this message? `signature` in base58.
     pub fn svm_message(message: &[u8], address: &str, signature: &str) -> Self {
         let message = hex::encode(message);

@@ -16,6 +16,8 @@ const asked = {
   evm_transaction: ({ transaction }) => ethers.Transaction.from(transaction).from,
   evm_authorization: ({ chainId, address, nonce, signature }) =>
     ethers.verifyAuthorization({ chainId, address, nonce }, signature),
+  evm_mnemonic: ({ words, passphrase, path }) =>
+    ethers.HDNodeWallet.fromPhrase(words, passphrase, path).address,
 };
 
 const answer = (question) => {

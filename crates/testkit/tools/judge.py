@@ -44,6 +44,33 @@ def evm_authorization(question):
     return signature.recover_public_key_from_msg_hash(digest).to_checksum_address()
 
 
+def evm_mnemonic(question):
+    from eth_account import Account
+
+    Account.enable_unaudited_hdwallet_features()
+    account = Account.from_mnemonic(
+        question["words"], passphrase=question["passphrase"], account_path=question["path"]
+    )
+    return account.address
+
+
+def svm_mnemonic(question):
+    """The address at the path; without one, of solana-keygen's own way."""
+    import hashlib
+    from unicodedata import normalize
+
+    from solders.keypair import Keypair
+
+    # As BIP-39 has it; solders takes the passphrase as it comes.
+    words, passphrase = question["words"], normalize("NFKD", question["passphrase"])
+    path = question["path"]
+    if path is None:
+        return str(Keypair.from_seed_phrase_and_passphrase(words, passphrase).pubkey())
+    salt = f"mnemonic{passphrase}".encode()
+    seed = hashlib.pbkdf2_hmac("sha512", words.encode(), salt, 2048)
+    return str(Keypair.from_seed_and_derivation_path(seed, path).pubkey())
+
+
 def svm_message(question):
     from solders.pubkey import Pubkey
     from solders.signature import Signature
@@ -63,7 +90,8 @@ def svm_transaction(question):
 
 
 ASKED = {f.__name__: f for f in (
-    evm_message, evm_typed_data, evm_transaction, evm_authorization, svm_message, svm_transaction,
+    evm_message, evm_typed_data, evm_transaction, evm_authorization, evm_mnemonic, svm_message,
+    svm_mnemonic, svm_transaction,
 )}
 
 

@@ -1,9 +1,11 @@
 //! Options of the commands that see a whole key.
 
+use core::str::FromStr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use halfkey_core::{ChainName, DerivationPath, ThresholdSignatureScheme};
+use halfkey::KeyPath;
+use halfkey_core::{ChainName, ParseError, ThresholdSignatureScheme};
 
 use super::Provider;
 
@@ -18,16 +20,48 @@ pub(crate) struct Import {
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: PathBuf,
     /// The key is an extended private key (BIP-32 `xprv`); EVM only.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mnemonic")]
     pub(crate) xprv: bool,
-    /// Where below the xprv the address is; no index is hardened.
-    #[arg(long, value_name = "PATH", requires = "xprv", default_value = "m/0/0")]
-    pub(crate) path: DerivationPath,
+    /// The file holds a BIP-39 mnemonic: 12 to 24 words of the English list.
+    #[arg(long)]
+    pub(crate) mnemonic: bool,
+    /// The passphrase that belongs to the mnemonic, where it has one ("25th word"): the first line
+    /// of this file.
+    #[arg(long, value_name = "FILE", requires = "mnemonic")]
+    pub(crate) mnemonic_passphrase_file: Option<PathBuf>,
+    /// Where the address is. Below an xprv no index is hardened [default: m/0/0]. Below a mnemonic
+    /// [default: m/44'/60'/0'/0/0 for EVM, m/44'/501'/0'/0' for SVM]; `none` is the Solana key that
+    /// solana-keygen makes without a path.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<Place>,
+    /// Refuse the key, before anything is made of it, unless this is its address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) expect: Option<String>,
     /// `TWO_OF_TWO` or `TWO_OF_THREE`.
     #[arg(long, default_value = "TWO_OF_TWO")]
     pub(crate) scheme: ThresholdSignatureScheme,
     #[command(flatten)]
     pub(crate) provider: Provider,
+}
+
+/// Where below a seed a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the seed's first half.
+    None,
+    At(KeyPath),
+}
+
+impl FromStr for Place {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text == "none" {
+            Ok(Self::None)
+        } else {
+            text.parse().map(Self::At)
+        }
+    }
 }
 
 /// How a key is written.

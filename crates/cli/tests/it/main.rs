@@ -15,6 +15,7 @@ mod crash;
 mod crash_change;
 mod demo;
 mod life;
+mod mnemonic;
 mod provider_secrets;
 mod serve;
 mod shares;

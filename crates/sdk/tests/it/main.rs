@@ -21,6 +21,7 @@ mod http;
 mod imported;
 mod litesvm;
 mod lost_replies;
+mod mnemonics;
 mod privacy;
 mod provider;
 mod proxy;
