@@ -4,12 +4,14 @@ mod audit;
 mod doctor;
 mod incident;
 mod key;
+mod recipient;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::Incident;
-pub(crate) use self::key::{ExportKey, Form, Import, Rescue};
+pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
+pub(crate) use self::recipient::Recipient;
 pub(crate) use self::vault::{Rewrap, Vault, age};
 
 use core::time::Duration;
@@ -88,6 +90,9 @@ pub(crate) enum Command {
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),
+    /// Keys that exports may go to.
+    #[command(subcommand)]
+    Recipient(Recipient),
     /// This customer's vault: its KEK, and the records under it.
     Vault {
         /// The vault of the customer's second party (`second_vault` in storage.toml) instead.
@@ -143,6 +148,9 @@ pub(crate) struct Serve {
     /// Start on a restored database: ECDSA wallets then need a complete refresh.
     #[arg(long)]
     pub(crate) accept_restore: bool,
+    /// How long a key has to be on the list before exports may go to it: `24h`, `7d`.
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "0s")]
+    pub(crate) recipient_delay: Duration,
     /// Sign digests and bytes whose meaning cannot be told, in this environment only; repeat for
     /// several. Leave off.
     #[arg(long, value_name = "ENV")]
@@ -161,8 +169,8 @@ pub(crate) enum Token {
         #[arg(long, default_value = "default")]
         name: String,
         /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
-        /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export and
-        /// wallet.backup.
+        /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
+        /// wallet.backup and wallet.recipients.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.
@@ -294,8 +302,9 @@ pub(crate) enum Wallet {
 Needs the scope wallet.import. The wallet's origin is `imported` for ever: whoever had the key
 before may still have it. Destroy the file afterwards.")]
     Import(Import),
-    /// Take the whole private key of a wallet out, into a file.
+    /// Take the whole private key of a wallet out, into a file: in clear, or for one recipient.
     #[command(after_help = "Examples:
+  halfkey wallet export 0xABC… --recipient age1… --out sealed.json    nobody else ever has the key
   halfkey wallet export 0xABC… --out key.txt                    EVM: the key of this address
   halfkey wallet export 0xABC… --form xprv --out root.txt       EVM: the root of all addresses
   halfkey wallet export 9xQe… --form keypair --out id.json      Solana, as solana-keygen reads it
@@ -303,6 +312,13 @@ before may still have it. Destroy the file afterwards.")]
 Needs the scope wallet.export. The wallet stays marked `exported` for ever, and so does every other
 address of its root: whoever has the file signs without you.")]
     Export(ExportKey),
+    /// Open an export that was made for you: the key, from the two parts that only you can read.
+    #[command(after_help = "Examples:
+  halfkey wallet open-export sealed.json --identity-file key.txt --out 0xABC.key
+  age-keygen -o key.txt                               makes an identity; its public key is age1…
+
+Needs no provider, no token and no vault. Any tool for age files opens the two parts too.")]
+    OpenExport(OpenExport),
     /// Put the key of a `TWO_OF_THREE` wallet together without the provider and without network.
     #[command(after_help = "Examples:
   halfkey wallet rescue 0xABC… --drill                would it work? keeps nothing

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod incident;
 mod init;
+mod recipient;
 mod serve;
 mod token;
 mod vault;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
+        Command::Recipient(command) => recipient::run(&data, command, output).await,
         Command::Vault { second, command } => {
             vault::run(&data, passphrase, (command, second), output).await
         }

@@ -14,6 +14,7 @@ mod create;
 mod error_body;
 mod export;
 mod identity;
+mod recipient;
 mod sign;
 mod wallet;
 
@@ -33,6 +34,7 @@ pub use create::{
 pub use error_body::{ErrorBody, ErrorCode};
 pub use export::ExportRequest;
 pub use identity::IdentityReply;
+pub use recipient::{AddRecipientRequest, ExportRecipient, RecipientReply, RecipientsReply};
 pub use sign::{Operation, SignMessageRequest, SignedReply};
 pub use wallet::{KeySharePointer, ListReply, ProofState, WalletReply, WalletState, WalletSummary};
 

@@ -3,6 +3,13 @@
 //!
 //! Nothing of the customer's share leaves its process. The provider's part travels under a one-time
 //! pad of this run, so that nothing between the halves reads it, and under the pair's channel key.
+//!
+//! An export to a recipient ends with no key: the provider encrypts its part to the recipient, whom
+//! the ceremony is bound to, and so does the customer.
+
+mod sealed;
+
+pub use sealed::SealedExport;
 
 use std::sync::Arc;
 
@@ -15,6 +22,7 @@ use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::age::Recipient;
 use crate::channel::Ends;
 use crate::codec::{decode_from, encode};
 use crate::envelope::{self, Step, VERSION};
@@ -36,6 +44,17 @@ pub struct ExportParams {
     pub export: AttemptId,
     /// The other party: the provider's, or the customer's that asks.
     pub counterparty: PartyIndex,
+    /// Who alone shall be able to put the key together; the customer itself where there is none.
+    pub recipient: Option<Recipient>,
+}
+
+/// What the customer ends with.
+#[derive(Debug)]
+pub enum Exported {
+    /// The key.
+    Key(Box<RootKey>),
+    /// Two parts that only the recipient can open.
+    Sealed(SealedExport),
 }
 
 /// One party's side of an export.
@@ -46,7 +65,7 @@ pub struct Export {
     rng: BoxRng,
     stage: Stage,
     inbox: Inbox,
-    outbox: Outbox<Option<RootKey>>,
+    outbox: Outbox<Option<Exported>>,
 }
 
 halfkey_core::redacted_debug!(Export);
@@ -55,6 +74,8 @@ halfkey_core::redacted_debug!(Export);
 enum Stage {
     /// The customer waits for the provider's part.
     Asked(StaticSecret),
+    /// The customer waits for the provider's part, which it will not be able to read.
+    AskedFor(Recipient),
     /// The provider waits to be asked.
     Waiting,
     /// Wiped.
@@ -75,11 +96,17 @@ struct Give {
     padded: ([u8; 32], [u8; 32]),
 }
 
+/// The provider's message in an export to a recipient.
+#[derive(Serialize, Deserialize)]
+struct GiveSealed {
+    sealed: String,
+}
+
 #[derive(Zeroize, ZeroizeOnDrop)]
 struct Pad([u8; 64]);
 
 impl Export {
-    /// The side that asks and ends with the key.
+    /// The side that asks, and ends with the key or with what only its recipient can open.
     ///
     /// # Errors
     /// When share and counterparty do not fit.
@@ -95,7 +122,10 @@ impl Export {
             ephemeral: PublicKey::from(&secret).to_bytes(),
         };
         export.send(Step::One, &encode(&ask)?)?;
-        export.stage = Stage::Asked(secret);
+        export.stage = match export.params.recipient {
+            Some(recipient) => Stage::AskedFor(recipient),
+            None => Stage::Asked(secret),
+        };
         Ok(export)
     }
 
@@ -128,6 +158,8 @@ impl Export {
             Role::Customer => header.party,
             Role::Provider => other,
         };
+        // Whoever sits between the halves cannot name another one.
+        let recipient = params.recipient;
         let session = Transcript::new("halfkey-export-v1")
             .field(&[VERSION])
             .field(header.environment.as_str().as_bytes())
@@ -139,6 +171,7 @@ impl Export {
             .field(params.export.as_bytes())
             .field(&header.group_public_key)
             .field(&[customer.as_u8()])
+            .field(recipient.as_ref().map_or(&[], |one| one.as_bytes()))
             .finish();
         Ok(Self {
             share,
@@ -181,6 +214,7 @@ impl Export {
         match (core::mem::replace(&mut self.stage, Stage::Over), step) {
             (Stage::Waiting, Step::One) if own.role() == Role::Provider => self.give(&payload),
             (Stage::Asked(secret), Step::Two) => self.finish(&secret, &payload),
+            (Stage::AskedFor(recipient), Step::Two) => self.finish_sealed(&recipient, &payload),
             _ => Err(refused("out of order")),
         }
     }
@@ -189,6 +223,9 @@ impl Export {
     fn give(&mut self, payload: &[u8]) -> Result<(), Error> {
         let from = self.params.counterparty;
         let ask: Ask = decode_from(from, "malformed", payload)?;
+        if let Some(recipient) = self.params.recipient {
+            return self.give_sealed(&recipient);
+        }
         let secret = StaticSecret::random_from_rng(&mut self.rng);
         let ephemeral = PublicKey::from(&secret).to_bytes();
         let pad = self.pad(&secret, &ask.ephemeral, [&ask.ephemeral, &ephemeral])?;
@@ -215,7 +252,34 @@ impl Export {
             seed: has_seed.then_some(*seed),
         };
         let key = RootKey::from_part(&self.share, &part)?;
-        self.outbox.done(Some(key));
+        self.outbox.done(Some(Exported::Key(Box::new(key))));
+        Ok(())
+    }
+
+    /// Step 6.4: the provider's part, for the recipient alone.
+    fn give_sealed(&mut self, recipient: &Recipient) -> Result<(), Error> {
+        let export = self.params.export;
+        let sealed = sealed::seal_part(&self.share, export, recipient, &mut self.rng)?;
+        self.send(Step::Two, &encode(&GiveSealed { sealed })?)?;
+        self.outbox.done(None);
+        Ok(())
+    }
+
+    /// Step 6.5: the own part beside it. What the provider's holds, only the recipient can check.
+    fn finish_sealed(&mut self, recipient: &Recipient, payload: &[u8]) -> Result<(), Error> {
+        let from = self.params.counterparty;
+        let give: GiveSealed = decode_from(from, "malformed", payload)?;
+        if !sealed::looks_sealed(&give.sealed) {
+            let what = "not a sealed part";
+            return Err(Error::Refused { from, what });
+        }
+        let export = self.params.export;
+        let customer = sealed::seal_part(&self.share, export, recipient, &mut self.rng)?;
+        let sealed = SealedExport {
+            customer,
+            provider: give.sealed,
+        };
+        self.outbox.done(Some(Exported::Sealed(sealed)));
         Ok(())
     }
 
@@ -256,7 +320,7 @@ impl Pad {
 }
 
 impl Ceremony for Export {
-    type Output = Option<RootKey>;
+    type Output = Option<Exported>;
 
     fn message(&mut self, message: &CeremonyMessage) -> Result<(), Error> {
         let taken = self.take(message);
@@ -267,7 +331,7 @@ impl Ceremony for Export {
         taken
     }
 
-    fn poll(&mut self) -> Action<Option<RootKey>> {
+    fn poll(&mut self) -> Action<Option<Exported>> {
         self.outbox.poll()
     }
 }
@@ -279,6 +343,7 @@ mod tests {
     use rand_core::OsRng;
 
     use super::*;
+    use crate::age::Identity;
     use crate::test_shares;
 
     const P: PartyIndex = PartyIndex::PROVIDER;
@@ -290,6 +355,7 @@ mod tests {
             ceremony: CeremonyId::from_bytes([1; 16]),
             export: AttemptId::from_bytes([2; 16]),
             counterparty,
+            recipient: None,
         }
     }
 
@@ -323,7 +389,7 @@ mod tests {
                 let give = sent(&mut provider);
                 assert!(matches!(provider.poll(), Action::Done(None)));
                 customer.message(&give).unwrap();
-                let Action::Done(Some(key)) = customer.poll() else {
+                let Action::Done(Some(Exported::Key(key))) = customer.poll() else {
                     panic!("no key")
                 };
                 let share = Part::of(&provider.share).unwrap();
@@ -356,6 +422,94 @@ mod tests {
         drop(sent(&mut other));
         other.session = [9; 32];
         assert!(other.message(&give).is_err());
+    }
+
+    fn pair_for(kind: KeyType, recipients: [Recipient; 2]) -> (Export, Export) {
+        let load = |party| Arc::new(test_shares::load(kind, TwoOfTwo, party).unwrap());
+        let params = |counterparty, recipient| ExportParams {
+            recipient: Some(recipient),
+            ..params(counterparty)
+        };
+        let [customer, provider] = recipients;
+        (
+            Export::customer(load(C1), params(P, customer), OsRng).unwrap(),
+            Export::provider(load(P), params(C1, provider), OsRng).unwrap(),
+        )
+    }
+
+    fn sealed_for(kind: KeyType, recipient: Recipient) -> SealedExport {
+        let (mut customer, mut provider) = pair_for(kind, [recipient, recipient]);
+        provider.message(&sent(&mut customer)).unwrap();
+        customer.message(&sent(&mut provider)).unwrap();
+        let Action::Done(Some(Exported::Sealed(sealed))) = customer.poll() else {
+            panic!("not sealed")
+        };
+        sealed
+    }
+
+    #[test]
+    fn a_sealed_export_is_the_key_for_its_recipient_alone() {
+        let (identity, other) = (
+            Identity::generate(&mut OsRng),
+            Identity::generate(&mut OsRng),
+        );
+        for kind in [
+            KeyType::EcdsaSecp256k1,
+            KeyType::Ed25519Exportable,
+            KeyType::Ed25519Standard,
+        ] {
+            let sealed = sealed_for(kind, identity.recipient());
+            let key = sealed.open(&identity).unwrap();
+            let whole = [P, C1].map(|party| test_shares::load(kind, TwoOfTwo, party).unwrap());
+            let whole = RootKey::from_shares(&whole[0], &whole[1]).unwrap();
+            assert_eq!(key.account_public_key(), whole.account_public_key());
+            match kind {
+                KeyType::EcdsaSecp256k1 => assert_eq!(key.xprv(), whole.xprv()),
+                _ => assert_eq!(key.ed25519_expanded(), whole.ed25519_expanded()),
+            }
+            assert_eq!(key.ed25519_seed(), whole.ed25519_seed());
+            assert!(sealed.open(&other).is_err());
+        }
+    }
+
+    #[test]
+    fn parts_of_two_exports_or_of_one_half_are_not_put_together() {
+        let identity = Identity::generate(&mut OsRng);
+        let kind = KeyType::Ed25519Exportable;
+        let sealed = sealed_for(kind, identity.recipient());
+        let other = sealed_for(KeyType::Ed25519Standard, identity.recipient());
+        let (customer, provider) = (&sealed.customer, &sealed.provider);
+        for (customer, provider) in [
+            (customer, customer),
+            (provider, provider),
+            (provider, customer),
+            (customer, &other.provider),
+            (&other.customer, provider),
+        ] {
+            let (customer, provider) = (customer.clone(), provider.clone());
+            let error = SealedExport { customer, provider }
+                .open(&identity)
+                .unwrap_err();
+            assert!(matches!(error, Error::Caller(_)), "{error}");
+        }
+    }
+
+    /// A token thief between the halves names its own key: the provider, who is told so, does not
+    /// get a message that fits.
+    #[test]
+    fn another_recipient_is_another_session() {
+        let (ours, theirs) = (
+            Identity::generate(&mut OsRng),
+            Identity::generate(&mut OsRng),
+        );
+        let recipients = [ours.recipient(), theirs.recipient()];
+        let (mut customer, mut provider) = pair_for(KeyType::Ed25519Exportable, recipients);
+        let error = provider.message(&sent(&mut customer)).unwrap_err();
+        assert!(matches!(error, Error::Refused { from: C1, .. }), "{error}");
+        // Nor does it get the part in clear by leaving the recipient out.
+        let (mut customer, _) = pair_for(KeyType::Ed25519Exportable, recipients);
+        let (_, mut provider) = pair(KeyType::Ed25519Exportable, C1);
+        assert!(provider.message(&sent(&mut customer)).is_err());
     }
 
     /// The provider gives another scalar than it holds: named, and no key comes out.

@@ -1,6 +1,7 @@
 //! Threshold ceremonies, sans-I/O: one value per party and run, fed with messages and polled for
 //! what to do next. Both halves run this same code. See `SPEC.md` for the numbered steps.
 
+pub mod age;
 pub mod ceremony;
 pub mod error;
 pub mod export;
@@ -26,7 +27,7 @@ mod transcript;
 
 pub use ceremony::{Action, Ceremony};
 pub use error::Error;
-pub use export::{Export, ExportParams};
+pub use export::{Export, ExportParams, Exported, SealedExport};
 pub use keygen::start::{Change, Import, ImportKey, NextShares};
 pub use keygen::{Keygen, KeygenParams};
 pub use reconstruct::RootKey;

@@ -46,7 +46,9 @@ pub use client::WalletClient;
 pub use error::vault_code;
 pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
 pub use evm::EvmWalletClient;
+pub use export::SealedKey;
 pub use halfkey_mpc::RootKey;
+pub use halfkey_mpc::age;
 pub use identity::{ProviderIdentity, fingerprint};
 pub use import::{KeyPath, Mnemonic, PrivateKey};
 pub use keygen::CreateOptions;
@@ -62,7 +64,8 @@ pub use alloy_eips;
 pub use alloy_primitives;
 pub use halfkey_chain::{WirePayload, wire_payload};
 pub use halfkey_core::wire::{
-    AttemptReply, AttemptState, ErrorCode, ListReply, WalletState, WalletSummary,
+    AttemptReply, AttemptState, ErrorCode, ExportRecipient, ListReply, RecipientsReply,
+    WalletState, WalletSummary,
 };
 pub use halfkey_core::{
     AttemptId, BackupLocation, BackupLocationInfo, ChainName, CustodyOrigin, EnvironmentId, Fault,

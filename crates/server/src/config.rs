@@ -86,6 +86,8 @@ pub struct Limits {
     pub open_slots: u64,
     /// How long a request waits for one of them before 429.
     pub slot_wait: Duration,
+    /// From when a key is on the list of export recipients until exports may go to it.
+    pub recipient_delay: Duration,
     /// Lifetime of a session token.
     pub session_ttl: Duration,
     /// How long a shutdown waits for running requests.
@@ -117,6 +119,7 @@ impl Default for Limits {
             sign_steps: cores,
             open_slots: 16,
             slot_wait: Duration::from_secs(5),
+            recipient_delay: Duration::ZERO,
             session_ttl: Duration::from_mins(10),
             drain: Duration::from_secs(30),
             ceremony_drain: Duration::from_secs(20),

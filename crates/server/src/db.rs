@@ -12,6 +12,7 @@ pub(crate) mod idempotency;
 pub(crate) mod locks;
 mod migrate;
 pub(crate) mod proofs;
+pub(crate) mod recipients;
 pub(crate) mod shares;
 pub(crate) mod slots;
 pub(crate) mod tokens;

@@ -12,6 +12,7 @@ mod export;
 mod health;
 mod identity;
 mod prove;
+mod recipient;
 mod round;
 mod sign;
 mod wallets;
@@ -59,6 +60,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/identity", get(identity::identity))
         .route("/waas/authenticate", post(authenticate::authenticate))
         .route("/waas/wallets", get(wallets::list))
+        .route(
+            "/waas/exportRecipients",
+            get(recipient::list).post(recipient::add),
+        )
+        .route(
+            "/waas/exportRecipients/{recipient}/remove",
+            post(recipient::remove),
+        )
         .route("/waas/{wallet}", get(wallets::by_id));
     let api = Router::new()
         .nest("/sdk/{env}/waas", sdk)

@@ -52,6 +52,21 @@ impl Question {
         }))
     }
 
+    /// What is in this age file? The answer is its text.
+    pub fn age_file(identity: &str, file: &str) -> Self {
+        Self(json!({ "ask": "age_file", "identity": identity, "file": file }))
+    }
+
+    /// Which EVM address do the two parts of a `TWO_OF_TWO` export make, in JSON?
+    pub fn evm_export(customer: &Value, provider: &Value) -> Self {
+        Self(json!({ "ask": "evm_export", "customer": customer, "provider": provider }))
+    }
+
+    /// Which Solana address do the two parts of a `TWO_OF_TWO` export make, in JSON?
+    pub fn svm_export(customer: &Value, provider: &Value) -> Self {
+        Self(json!({ "ask": "svm_export", "customer": customer, "provider": provider }))
+    }
+
     /// Did `address` sign this message? `signature` in base58.
     pub fn svm_message(message: &[u8], address: &str, signature: &str) -> Self {
         let message = hex::encode(message);
@@ -82,6 +97,26 @@ pub fn solders(questions: &[Question]) -> Vec<Value> {
         Command::new(tools::python()).arg(tools::script("judge.py")),
         questions,
     )
+}
+
+/// Asks rage, the Rust implementation of age.
+pub fn rage(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("rage");
+    must_answer(
+        Command::new(tools::python()).arg(tools::script("judge.py")),
+        questions,
+    )
+}
+
+/// Asks typage, the TypeScript implementation of age.
+pub fn typage(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("typage");
+    tools::must_find("node_modules/age-encryption");
+    let mut command = Command::new("node");
+    command
+        .arg(tools::script("judge_age.mjs"))
+        .arg(tools::directory());
+    must_answer(&mut command, questions)
 }
 
 /// Asks ethers.

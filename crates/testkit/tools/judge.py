@@ -71,6 +71,48 @@ def svm_mnemonic(question):
     return str(Keypair.from_seed_and_derivation_path(seed, path).pubkey())
 
 
+def age_file(question):
+    import pyrage
+
+    identity = pyrage.x25519.Identity.from_str(question["identity"])
+    return pyrage.decrypt(question["file"].encode(), [identity]).decode()
+
+
+def both(question):
+    """The parts of parties 1 and 2, Lagrange's weights for x = 0 in a field of this order."""
+    provider, customer = question["provider"], question["customer"]
+    assert (provider["party"], customer["party"]) == (1, 2)
+    return provider, customer
+
+
+def evm_export(question):
+    """Interpolates the root, and derives the address by BIP-32."""
+    import hmac
+
+    from eth_account import Account
+    from eth_keys import keys
+
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    provider, customer = both(question)
+    first, second = (int(part["scalar"], 16) for part in (provider, customer))
+    scalar, chain_code = (2 * first - second) % order, bytes.fromhex(customer["chain_code"])
+    for index in customer["derivation_path"].split("/")[1:]:
+        public = keys.PrivateKey(scalar.to_bytes(32, "big")).public_key.to_compressed_bytes()
+        data = public + int(index).to_bytes(4, "big")
+        hashed = hmac.digest(chain_code, data, "sha512")
+        scalar = (int.from_bytes(hashed[:32], "big") + scalar) % order
+        chain_code = hashed[32:]
+    return Account.from_key(scalar.to_bytes(32, "big")).address
+
+
+def svm_export(question):
+    from solders.keypair import Keypair
+
+    seeds = [bytes.fromhex(part["seed"]) for part in both(question)]
+    seed = bytes(a ^ b for a, b in zip(*seeds))
+    return str(Keypair.from_seed(seed).pubkey())
+
+
 def svm_message(question):
     from solders.pubkey import Pubkey
     from solders.signature import Signature
@@ -90,6 +132,7 @@ def svm_transaction(question):
 
 
 ASKED = {f.__name__: f for f in (
+    age_file, evm_export, svm_export,
     evm_message, evm_typed_data, evm_transaction, evm_authorization, evm_mnemonic, svm_message,
     svm_mnemonic, svm_transaction,
 )}

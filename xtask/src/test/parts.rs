@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 22] = [
+const PARTS: [(&str, &[&str]); 24] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -13,6 +13,8 @@ const PARTS: [(&str, &[&str]); 22] = [
     ("solders", &["solders"]),
     ("ethers", &["ethers"]),
     ("cast", &["cast"]),
+    ("rage", &["rage"]),
+    ("typage", &["typage"]),
     ("record judge (Python)", &["judge"]),
     ("PostgreSQL", &["postgres"]),
     ("Redis, single", &["redis"]),

@@ -87,11 +87,31 @@ pub(crate) struct ExportKey {
     /// How the key is written.
     #[arg(long, value_enum, default_value = "key")]
     pub(crate) form: Form,
+    /// Who alone shall have the key: an age X25519 key on the environment's list (`halfkey recipient
+    /// list`). Neither half ever has it then.
+    #[arg(long, value_name = "AGE1…", conflicts_with = "form")]
+    pub(crate) recipient: Option<String>,
     /// A file that does not exist yet; only its owner will read it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) provider: Provider,
+}
+
+/// Options of `wallet open-export`.
+#[derive(Debug, Args)]
+pub(crate) struct OpenExport {
+    /// What `wallet export --recipient` wrote.
+    pub(crate) file: PathBuf,
+    /// The recipient's secret key, as age-keygen writes it; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity_file: PathBuf,
+    /// How the key is written.
+    #[arg(long, value_enum, default_value = "key")]
+    pub(crate) form: Form,
+    /// A file that does not exist yet; only its owner will read it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 /// Options of `wallet rescue`.

@@ -35,7 +35,10 @@ pub(crate) async fn run(
         metrics_listen: options.metrics_listen,
         passphrase,
         accept_restore: options.accept_restore,
-        limits: Limits::default(),
+        limits: Limits {
+            recipient_delay: options.recipient_delay,
+            ..Limits::default()
+        },
         allow_blind: options.allow_blind.clone(),
         clock: Arc::new(SystemClock),
     })

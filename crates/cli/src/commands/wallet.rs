@@ -18,7 +18,7 @@ use crate::exit_code::Failure;
 use crate::output::Output;
 
 pub(crate) use create::{Wanted, create_one};
-pub(crate) use open::{Login, Opened, open_with};
+pub(crate) use open::{Login, Opened, client, open_with};
 
 pub(crate) async fn run(
     data: &DataDir,
@@ -55,6 +55,7 @@ pub(crate) async fn run(
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
             resume::run(&store, address.as_deref(), output).await
         }
+        Wallet::OpenExport(options) => key::open_export(&options, output),
         command @ (Wallet::Export(_)
         | Wallet::Rescue(_)
         | Wallet::Import(_)

@@ -10,7 +10,15 @@ const TOKEN: i32 = 5;
 /// A token that may do everything, in a file.
 pub(crate) fn ops_token(home: &Home) -> String {
     let scopes = [
-        "create", "sign", "read", "refresh", "reshare", "import", "export", "backup",
+        "create",
+        "sign",
+        "read",
+        "refresh",
+        "reshare",
+        "import",
+        "export",
+        "backup",
+        "recipients",
     ];
     let scopes = scopes.map(|scope| format!("wallet.{scope}"));
     let mut args = vec!["--json", "token", "create", "--name", "ops"];

@@ -59,6 +59,9 @@ pub enum Scope {
     /// Store and fetch encrypted backups of the customer's shares.
     #[serde(rename = "wallet.backup")]
     Backup,
+    /// Say to which keys exports may go.
+    #[serde(rename = "wallet.recipients")]
+    Recipients,
 }
 
 impl Scope {
@@ -67,7 +70,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -76,6 +79,7 @@ impl Scope {
         Self::Import,
         Self::Export,
         Self::Backup,
+        Self::Recipients,
     ];
 
     /// The name in tokens and on the command line.
@@ -89,6 +93,7 @@ impl Scope {
             Self::Import => "wallet.import",
             Self::Export => "wallet.export",
             Self::Backup => "wallet.backup",
+            Self::Recipients => "wallet.recipients",
         }
     }
 }
@@ -108,7 +113,8 @@ impl FromStr for Scope {
             .find(|scope| scope.as_str() == text)
             .ok_or(ParseError::new(
                 "scope",
-                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export or .backup",
+                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup or \
+                 .recipients",
             ))
     }
 }

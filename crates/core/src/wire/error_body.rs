@@ -92,6 +92,8 @@ error_codes! {
     StartUnproven = "start_unproven" => 409,
     /// The wallet was locked so often that its lock is final: export the key and sweep the funds.
     LockFinal = "lock_final" => 423,
+    /// The export names no recipient that is on the environment's list and past its delay.
+    RecipientRefused = "recipient_refused" => 403,
     /// The bytes have no meaning the provider can tell, and blind signing is off.
     BlindSigningDenied = "blind_signing_denied" => 403,
     /// The caller's context or digest does not agree with the bytes.

@@ -13,6 +13,10 @@ pub struct ExportRequest {
     /// Only where the active generation is locked; elsewhere the start is proven by a signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_proof: Option<ShareProofBody>,
+    /// Who alone shall be able to put the key together: an age X25519 key (`age1…`) on the
+    /// environment's list. The ceremony is bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
     /// The ceremony's first message, under the active generation.
     pub ceremony: CeremonyOpen,
 }

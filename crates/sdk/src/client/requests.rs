@@ -29,7 +29,7 @@ struct Plan<'a> {
 
 impl WalletClient {
     /// `/api/v0/environments/{env}/{rest}`.
-    pub(super) fn environment_route(&self, rest: &str) -> String {
+    pub(crate) fn environment_route(&self, rest: &str) -> String {
         api_path(&format!("environments/{}/{rest}", self.inner.environment))
     }
 
@@ -64,7 +64,7 @@ impl WalletClient {
         self.transport().send(&call).await?.decode()
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let plan = Plan {
             method: Method::GET,
             path,

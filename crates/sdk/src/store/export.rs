@@ -1,15 +1,18 @@
 //! The whole key of a stored wallet: with the provider, or without it where the customer holds a
 //! quorum.
 
+use std::sync::Arc;
+
 use halfkey_core::wire::WalletState;
 use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
-use halfkey_mpc::RootKey;
+use halfkey_mpc::age::Recipient;
+use halfkey_mpc::{KeyShare, RootKey};
 use halfkey_vault::{Error as VaultError, Expect, Purpose, Versioned};
 
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::to_the_end::to_the_end;
-use crate::{Error, Result, export};
+use crate::{Error, Result, SealedKey, export};
 
 impl WalletStore {
     /// Exports the key of a wallet with the provider's part; see
@@ -23,8 +26,47 @@ impl WalletStore {
         to_the_end(async move { store.export_now(&address).await }).await
     }
 
+    /// Exports the key of a wallet to `recipient` alone; see
+    /// [`WalletClient::export_private_key_to`](crate::WalletClient::export_private_key_to). The row
+    /// says `exported` before anything is returned.
+    ///
+    /// # Errors
+    /// As [`Self::export`]; `recipient_refused` when the provider does not have it on its list.
+    pub async fn export_to(&self, address: &str, recipient: &Recipient) -> Result<SealedKey> {
+        let (store, address, recipient) = (self.clone(), address.to_owned(), *recipient);
+        to_the_end(async move { store.export_sealed(&address, &recipient).await }).await
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(address))]
+    async fn export_sealed(&self, address: &str, recipient: &Recipient) -> Result<SealedKey> {
+        let (row, share, is_locked) = self.open_for_export(address).await?;
+        let made = export::run_sealed(&self.client, &share, is_locked, recipient).await;
+        let parts = match made {
+            Ok(parts) => parts,
+            Err(error) => return Err(self.keep_lock(&row, error).await),
+        };
+        let (chain, address) = (row.value.chain, row.value.account_address.clone());
+        self.mark_exported(row).await?;
+        Ok(SealedKey::new(chain, address, recipient, parts))
+    }
+
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
     async fn export_now(&self, address: &str) -> Result<RootKey> {
+        let (row, share, is_locked) = self.open_for_export(address).await?;
+        let made = match export::run(&self.client, &share, is_locked).await {
+            Ok(key) => key,
+            Err(error) => return Err(self.keep_lock(&row, error).await),
+        };
+        check_address(&row.value, &made)?;
+        self.mark_exported(row).await?;
+        Ok(made)
+    }
+
+    /// The share an export starts from, and whether either half has locked it.
+    async fn open_for_export(
+        &self,
+        address: &str,
+    ) -> Result<(Versioned<StateRow>, Arc<KeyShare>, bool)> {
         self.pin().await?;
         let row = self.settled_row(address).await?;
         let generation = usable(&row.value)?;
@@ -36,13 +78,7 @@ impl WalletStore {
         let is_locked = generation.state == GenerationState::Locked
             || self.is_locked(&row.value, generation).await?
             || theirs.state != WalletState::Active;
-        let made = match export::run(&self.client, &share, is_locked).await {
-            Ok(key) => key,
-            Err(error) => return Err(self.keep_lock(&row, error).await),
-        };
-        check_address(&row.value, &made)?;
-        self.mark_exported(row).await?;
-        Ok(made)
+        Ok((row, share, is_locked))
     }
 
     /// Puts the key of a `TWO_OF_THREE` wallet together from the customer's two shares: no

@@ -25,6 +25,7 @@ mod mnemonics;
 mod privacy;
 mod provider;
 mod proxy;
+mod sealed;
 mod seeds;
 mod stored;
 mod transport;

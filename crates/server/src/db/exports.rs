@@ -25,18 +25,19 @@ pub(crate) async fn is_made(
 pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
-    wallet: WalletId,
-    export: AttemptId,
+    (wallet, export): (WalletId, AttemptId),
+    recipient: Option<&str>,
 ) -> Result<bool, sqlx::Error> {
     let now = tx.now();
     sqlx::query(
-        "INSERT INTO exports (environment, export_id, wallet_id, exported_at)
-         VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO exports (environment, export_id, wallet_id, exported_at, recipient)
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(environment.as_str())
     .bind(export.as_bytes().as_slice())
     .bind(wallet.as_bytes().as_slice())
     .bind(now.0)
+    .bind(recipient)
     .execute(tx.conn())
     .await
     .map(|done| done.rows_affected() == 1)

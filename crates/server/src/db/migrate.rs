@@ -5,11 +5,12 @@ use sqlx::{Row as _, SqlitePool};
 use crate::Error;
 
 /// Numbered, one file each, never changed once released.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("../../migrations/0001_initial.sql")),
     (2, include_str!("../../migrations/0002_changes.sql")),
     (3, include_str!("../../migrations/0003_backups.sql")),
     (4, include_str!("../../migrations/0004_exports.sql")),
+    (5, include_str!("../../migrations/0005_recipients.sql")),
 ];
 
 /// Applies what is missing; refuses a database with migrations this version does not know.

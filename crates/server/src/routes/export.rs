@@ -6,11 +6,12 @@ use halfkey_core::AttemptId;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{CeremonyReply, ErrorCode, ExportRequest, Scope, WalletState};
+use halfkey_mpc::age::Recipient;
 use halfkey_mpc::{Export, ExportParams};
 use halfkey_vault::Purpose;
 
 use super::change::{START_LASTS, is_locked, start_unproven};
-use super::{check_generation, wallet_of};
+use super::{check_generation, recipient, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -19,7 +20,7 @@ use crate::ceremony::drive::{Progress, ceremony_error, drive, single_sender};
 use crate::ceremony::key_share::{self, OpenFor};
 use crate::ceremony::pool::Class;
 use crate::db::wallets::{self, WalletRow};
-use crate::db::{Entry, attempts, exports, proofs};
+use crate::db::{Entry, attempts, exports, proofs, recipients};
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/{wallet}/export`: the provider's part of the key. One round trip, which
@@ -59,6 +60,7 @@ async fn run(
     let ceremony = &body.ceremony;
     check_generation(wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
+    let recipient = recipient::of_export(app, caller, body.recipient.as_deref()).await?;
     check_start(app, caller, wallet, &body).await?;
     let share = key_share::open(app, caller, (wallet, None), OpenFor::This(Purpose::Export))
         .await
@@ -72,6 +74,7 @@ async fn run(
         ceremony: ceremony.ceremony_id,
         export: body.export_id,
         counterparty: party,
+        recipient,
     };
     let messages = body.ceremony.messages;
     let ran = app
@@ -84,7 +87,7 @@ async fn run(
     let Progress::Done(messages, _) = ran.map_err(|error| ceremony_error(&error))? else {
         return Err(ApiError::invalid("the first message is incomplete"));
     };
-    let activity = settle(app, caller, wallet, body.export_id).await?;
+    let activity = settle(app, caller, wallet, (body.export_id, recipient)).await?;
     Ok(CeremonyReply {
         next: None,
         messages,
@@ -130,11 +133,24 @@ async fn settle(
     app: &App,
     caller: &Caller,
     wallet: &WalletRow,
-    export: AttemptId,
+    (export, recipient): (AttemptId, Option<Recipient>),
 ) -> Result<halfkey_core::wire::ActivityRef, ApiError> {
     let environment = &caller.environment.id;
+    let recipient = recipient.map(|one| one.to_string());
     let mut tx = app.db.begin().await?;
-    if !exports::insert(&mut tx, environment, wallet.wallet, export).await? {
+    if let Some(recipient) = &recipient {
+        // It may have been taken off the list since it was looked up.
+        let listed = recipients::listed(tx.conn(), environment, recipient).await?;
+        if listed.is_none() {
+            let message = "the recipient was removed";
+            return Err(ApiError::new(ErrorCode::RecipientRefused, message));
+        }
+    } else if recipients::is_required(tx.conn(), environment).await? {
+        let message = "this environment exports to listed recipients only: name one";
+        return Err(ApiError::new(ErrorCode::RecipientRefused, message));
+    }
+    let of = (wallet.wallet, export);
+    if !exports::insert(&mut tx, environment, of, recipient.as_deref()).await? {
         let message = "that export was made already: begin a new one";
         return Err(ApiError::new(ErrorCode::CeremonyConflict, message));
     }
@@ -144,7 +160,10 @@ async fn settle(
         .wallet(wallet.wallet)
         .attempt(export)
         .request(caller.request)
-        .detail(serde_json::json!({ "generation": wallet.generation }));
+        .detail(serde_json::json!({
+            "generation": wallet.generation,
+            "recipient": recipient,
+        }));
     let activity = tx.record(&entry).await?;
     halfkey_core::crash_point("export.before-commit");
     tx.commit().await?;

@@ -184,6 +184,20 @@ async fn routes_beyond_create_sign_and_read_take_no_session() {
         let sent = world.send(Method::POST, &path, &all, Some(&empty));
         assert_ne!(sent.await.status, 403, "{path}");
     }
+    let list = format!("/environments/{}/waas/exportRecipients", world.environment);
+    let others: Vec<_> = Scope::ALL
+        .into_iter()
+        .filter(|one| *one != Scope::Recipients)
+        .collect();
+    let lacking = world.new_token(&others, None).await;
+    for path in [list.clone(), format!("{list}/age1x/remove")] {
+        for credential in [&session, &lacking] {
+            let sent = world.send(Method::POST, &path, credential, Some(&empty));
+            sent.await.refused(403, "scope_missing");
+        }
+        let sent = world.send(Method::POST, &path, &all, Some(&empty));
+        sent.await.refused(400, "invalid_request");
+    }
 }
 
 /// A valid token taken apart, to be put together wrongly.

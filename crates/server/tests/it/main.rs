@@ -25,6 +25,7 @@ mod idempotency;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod recipients;
 mod restore;
 #[cfg(test)]
 mod rounds;

@@ -123,7 +123,7 @@ fn check_address(key: &PrivateKey, expected: Option<&str>) -> Result<(), Failure
     )
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     // Room for all of it: growing would leave copies behind.
     let room = usize::try_from(MAX_INPUT)
         .unwrap_or(usize::MAX)

@@ -5,12 +5,14 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use halfkey::RootKey;
+use halfkey::age::Identity;
+use halfkey::{RootKey, SealedKey};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Opened;
-use crate::args::{ExportKey, Form, Rescue};
+use crate::args::{ExportKey, Form, OpenExport, Rescue};
+use crate::commands::recipient;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 use crate::progress::spinner;
@@ -21,12 +23,57 @@ pub(super) async fn export(
     output: Output,
 ) -> Result<(), Failure> {
     refuse_existing(&options.out)?;
+    if let Some(recipient) = &options.recipient {
+        return export_to(opened, &options.address, recipient, &options.out, output).await;
+    }
     let bar = spinner(output, "proof, the provider's part, the key");
     let exported = opened.store.export(&options.address).await;
     bar.finish_and_clear();
     let key = opened.done(exported).await?;
     write(&key, options.form, &options.out)?;
     said(&options.address, &options.out, output);
+    Ok(())
+}
+
+/// Neither this process nor its disk ever has the key.
+async fn export_to(
+    opened: &Opened,
+    address: &str,
+    recipient: &str,
+    out: &Path,
+    output: Output,
+) -> Result<(), Failure> {
+    let key = recipient::parse(recipient)?;
+    let bar = spinner(output, "proof, the two parts, each for the recipient");
+    let exported = opened.store.export_to(address, &key).await;
+    bar.finish_and_clear();
+    let sealed = opened.done(exported).await?;
+    write_new(out, &sealed.to_json()?)?;
+    let value = json!({
+        "account_address": sealed.account_address, "recipient": sealed.recipient, "file": out,
+        "exported": true,
+    });
+    output.result(&value, || {
+        format!(
+            "{address}: sealed for {recipient} in {}\n  the recipient opens it with: halfkey wallet \
+             open-export\n  the wallet is marked exported",
+            out.display()
+        )
+    });
+    Ok(())
+}
+
+/// As the recipient: no provider, no vault.
+pub(super) fn open_export(options: &OpenExport, output: Output) -> Result<(), Failure> {
+    refuse_existing(&options.out)?;
+    let sealed = std::fs::read_to_string(&options.file)
+        .map_err(|error| Failure::input(format!("{}: {error}", options.file.display())))?;
+    let sealed = SealedKey::from_json(&sealed)?;
+    let identity = super::import::read(&options.identity_file)?;
+    let identity: Identity = identity.parse().map_err(halfkey::Error::from)?;
+    let key = sealed.open(&identity)?;
+    write(&key, options.form, &options.out)?;
+    said(&sealed.account_address, &options.out, output);
     Ok(())
 }
 
@@ -78,7 +125,10 @@ fn refuse_existing(out: &Path) -> Result<(), Failure> {
 }
 
 fn write(key: &RootKey, form: Form, out: &Path) -> Result<(), Failure> {
-    let text = text_of(key, form)?;
+    write_new(out, &text_of(key, form)?)
+}
+
+fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)

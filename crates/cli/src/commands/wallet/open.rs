@@ -83,16 +83,20 @@ pub(super) async fn open(
     open_with(data, passphrase, &config, &token, login, provider.timeout).await
 }
 
-pub(crate) async fn open_with(
-    data: &DataDir,
-    passphrase: Option<SecretString>,
+/// A client alone, for what needs no wallet.
+pub(crate) async fn client(data: &DataDir, provider: &Provider) -> Result<WalletClient, Failure> {
+    let config = merge(data.read_config()?, provider)?;
+    let token_file = provider.token_file.clone();
+    let token = read_token(&token_file.unwrap_or_else(|| data.token_file()))?;
+    connect(&config, &token, Login::Now, provider.timeout).await
+}
+
+async fn connect(
     config: &CustomerConfig,
     token: &SecretString,
     login: Login,
     timeout: Duration,
-) -> Result<Opened, Failure> {
-    let storage = storage::open(data, passphrase.clone(), &config.environment).await?;
-    let second = storage::open_second(data, passphrase, &config.environment, &storage).await?;
+) -> Result<WalletClient, Failure> {
     let mut options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
         .provider_identity(&config.provider_identity)
@@ -105,6 +109,20 @@ pub(crate) async fn open_with(
         Login::Now => client.authenticate_api_token(token.expose()).await?,
         Login::WhenNeeded => client.authenticate_lazily(token.expose()).await,
     }
+    Ok(client)
+}
+
+pub(crate) async fn open_with(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    config: &CustomerConfig,
+    token: &SecretString,
+    login: Login,
+    timeout: Duration,
+) -> Result<Opened, Failure> {
+    let storage = storage::open(data, passphrase.clone(), &config.environment).await?;
+    let second = storage::open_second(data, passphrase, &config.environment, &storage).await?;
+    let client = connect(config, token, login, timeout).await?;
     let store = WalletStore::new(
         Arc::new(client),
         storage.vault.clone(),
