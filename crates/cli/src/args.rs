@@ -244,7 +244,8 @@ pub(crate) enum Wallet {
     #[command(after_help = "Examples:
   halfkey wallet create --chain EVM
   halfkey wallet create --chain SVM --variant ed25519Standard
-  halfkey wallet create --chain EVM --scheme TWO_OF_THREE --json")]
+  halfkey wallet create --chain EVM --scheme TWO_OF_THREE --json
+  halfkey wallet create --chain EVM --alias treasury --get-or-create")]
     Create {
         /// EVM or SVM.
         #[arg(long)]
@@ -258,6 +259,18 @@ pub(crate) enum Wallet {
         /// Makes a repeat of this command harmless.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
+        /// A name for the wallet, for ever: 1 to 64 letters, digits and . _ - : / @. Every command
+        /// takes it in place of the address.
+        #[arg(long, value_name = "NAME")]
+        alias: Option<String>,
+        /// Where a wallet has the alias already, show that one. However many processes ask at once,
+        /// they end with one wallet.
+        #[arg(long, requires = "alias", conflicts_with = "idempotency_key")]
+        get_or_create: bool,
+        /// How long to wait for another process that is making the wallet and has not stored its
+        /// shares yet, before its attempt is ended.
+        #[arg(long, value_name = "AGE", value_parser = age, default_value = "30s", hide = true)]
+        takeover_after: Duration,
         #[command(flatten)]
         provider: Provider,
     },
@@ -275,8 +288,22 @@ pub(crate) enum Wallet {
   halfkey wallet show 0xABC…
   halfkey wallet show 0xABC… --json | jq .custody_origin")]
     Show {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
+        #[command(flatten)]
+        provider: Provider,
+    },
+    /// Give a wallet a name, for ever.
+    #[command(after_help = "Examples:
+  halfkey wallet alias 0xABC… treasury
+  halfkey wallet sign-message treasury 'hello'
+
+A wallet may have several. A name is never given to another wallet.")]
+    Alias {
+        /// The wallet's address or alias.
+        address: String,
+        /// The name: 1 to 64 letters, digits and . _ - : / @.
+        alias: String,
         #[command(flatten)]
         provider: Provider,
     },
@@ -347,7 +374,7 @@ Needs a token with the scope wallet.refresh beside create, sign and read:
 Needs the scope wallet.reshare. Once a wallet was TWO_OF_THREE, its two customer shares of that
 generation sign without the provider for ever.")]
     Reshare {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
         /// `TWO_OF_TWO` or `TWO_OF_THREE`.
         #[arg(long)]
@@ -362,7 +389,7 @@ generation sign without the provider for ever.")]
 Needs the scope wallet.reshare. The lost share stays dangerous: with another one of its generation
 it signs. If somebody may have found it, move the funds.")]
     ReplaceShare {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
         /// Whose share is lost: party 2 or 3.
         #[arg(long, value_name = "PARTY")]
@@ -379,7 +406,7 @@ it signs. If somebody may have found it, move the funds.")]
 Classes: signs, recoverable, stale, locked, lost, and unchecked where a back-end did not answer.
 Exit code 7 when a wallet does not sign.")]
     Check {
-        /// The wallets' addresses; every wallet when absent.
+        /// The wallets' addresses or aliases; every wallet when absent.
         addresses: Vec<String>,
         /// Append one JSON line per wallet to this file; wallets that stand there already are not
         /// tried again.
@@ -392,7 +419,7 @@ Exit code 7 when a wallet does not sign.")]
     #[command(after_help = "Examples:
   halfkey wallet sign-message 0xABC… 'hello'")]
     SignMessage {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
         /// The text; `-` reads standard input.
         message: String,
@@ -404,7 +431,7 @@ Exit code 7 when a wallet does not sign.")]
   halfkey wallet sign-typed-data 0xABC… permit.json
   jq .typed order.json | halfkey wallet sign-typed-data 0xABC… -")]
     SignTypedData {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
         /// A JSON file with domain, types, primaryType and message; `-` reads standard input.
         file: PathBuf,
@@ -417,7 +444,7 @@ Exit code 7 when a wallet does not sign.")]
   halfkey wallet sign-transaction 0xABC… --file tx.json          EVM transaction as JSON
   halfkey wallet sign-transaction 9xQe… --payload AQAB…          Solana message, base64")]
     SignTransaction {
-        /// The wallet's address.
+        /// The wallet's address or alias.
         address: String,
         /// EVM: unsigned payload as hex. SVM: serialized message as base64.
         #[arg(long, conflicts_with = "file", required_unless_present = "file")]
@@ -433,7 +460,7 @@ Exit code 7 when a wallet does not sign.")]
 /// Options of `wallet refresh`.
 #[derive(Debug, Args)]
 pub(crate) struct Refresh {
-    /// The wallets' addresses.
+    /// The wallets' addresses or aliases.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) addresses: Vec<String>,
     /// Every wallet of this customer.

@@ -188,6 +188,7 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         Error::Api(api) => match api.code {
             ErrorCode::PeerMisbehaved
             | ErrorCode::BlindSigningDenied
+            | ErrorCode::RecipientRefused
             | ErrorCode::PayloadRefused => ExitKind::Custody,
             code => kind_of_status(code.status(), error.fault()),
         },
@@ -248,6 +249,7 @@ mod tests {
         let cases = [
             (Error::InvalidArgument("x".to_owned()), 3),
             (Error::NoShare, 3),
+            (Error::NameTaken, 3),
             (Error::ShareOfAnotherWallet, 3),
             (Error::ShareOfAnotherParty, 3),
             (Error::ShareOfAnotherEnvironment, 3),
@@ -303,6 +305,7 @@ mod tests {
             (Code::PeerMisbehaved, Fault::Peer, 7),
             (Code::BlindSigningDenied, Fault::Caller, 7),
             (Code::PayloadRefused, Fault::Caller, 7),
+            (Code::RecipientRefused, Fault::Caller, 7),
             (Code::WalletLocked, Fault::BackendPermanent, 7),
             (Code::NeedsCompleteRefresh, Fault::BackendPermanent, 7),
             (Code::Internal, Fault::Bug, 1),

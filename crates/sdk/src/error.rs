@@ -126,6 +126,9 @@ pub enum Error {
     /// This process holds no right to open shares, so another one has to finish.
     #[error("this process may not open shares")]
     CannotOpen,
+    /// Another wallet has the alias or idempotency key, or is just being made under it.
+    #[error("another wallet has this alias or idempotency key")]
+    NameTaken,
     /// The attempt was aborted for good.
     #[error("attempt {0} was aborted")]
     AttemptAborted(AttemptId),

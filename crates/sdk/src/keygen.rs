@@ -25,6 +25,9 @@ pub struct CreateOptions {
     pub idempotency_key: Option<String>,
     /// How an Ed25519 key is made; ignored for EVM.
     pub variant: Variant,
+    /// A name for the wallet, which no other of this store has or gets: 1 to 64 letters, digits and
+    /// `. _ - : / @`. Of [`WalletStore`](crate::WalletStore) only.
+    pub alias: Option<String>,
 }
 
 impl CreateOptions {

@@ -1,6 +1,7 @@
 //! [`WalletStore`]: the clients with the storage tiers underneath.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::{Arc, Once};
 
 use halfkey_core::random::os_rng;
@@ -18,6 +19,7 @@ mod contexts;
 mod create;
 mod export;
 mod finish;
+mod get_or_create;
 mod guard;
 mod health;
 mod open;
@@ -97,6 +99,13 @@ impl WalletStore {
     #[must_use]
     pub fn with_second_vault(mut self, vault: Vault) -> Self {
         self.second_vault = Some(vault);
+        self
+    }
+
+    /// The same with another [`StoreOptions::takeover_after`].
+    #[must_use]
+    pub fn with_takeover_after(mut self, patience: Duration) -> Self {
+        self.options.takeover_after = patience;
         self
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Import {
     /// `TWO_OF_TWO` or `TWO_OF_THREE`.
     #[arg(long, default_value = "TWO_OF_TWO")]
     pub(crate) scheme: ThresholdSignatureScheme,
+    /// A name for the wallet, for ever.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alias: Option<String>,
     #[command(flatten)]
     pub(crate) provider: Provider,
 }
@@ -82,7 +85,7 @@ pub(crate) enum Form {
 /// Options of `wallet export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportKey {
-    /// The wallet's address.
+    /// The wallet's address or alias.
     pub(crate) address: String,
     /// How the key is written.
     #[arg(long, value_enum, default_value = "key")]
@@ -117,7 +120,7 @@ pub(crate) struct OpenExport {
 /// Options of `wallet rescue`.
 #[derive(Debug, Args)]
 pub(crate) struct Rescue {
-    /// The wallet's address.
+    /// The wallet's address or alias.
     pub(crate) address: String,
     /// Do everything and keep nothing: say whether a rescue would work.
     #[arg(long, conflicts_with = "out")]

@@ -150,6 +150,8 @@ async fn create(
         scheme: options.scheme,
         variant: options.variant,
         idempotency_key: None,
+        alias: None,
+        get_or_create: false,
     };
     wallet::create_one(opened, &wanted).await
 }

@@ -32,16 +32,30 @@ pub(crate) async fn run(
             scheme,
             variant,
             idempotency_key,
+            alias,
+            get_or_create,
+            takeover_after,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let mut store = open::open(data, passphrase, &provider, Login::Now).await?;
+            store.store = store.store.with_takeover_after(takeover_after);
             let wanted = Wanted {
                 chain,
                 scheme,
                 variant,
                 idempotency_key,
+                alias,
+                get_or_create,
             };
             create::run(&store, wanted, output).await
+        }
+        Wallet::Alias {
+            address,
+            alias,
+            provider,
+        } => {
+            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            overview::alias(&store, &address, &alias, output).await
         }
         Wallet::List { provider } => {
             let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
@@ -49,10 +63,15 @@ pub(crate) async fn run(
         }
         Wallet::Show { address, provider } => {
             let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            let address = store.address_of(&address).await?;
             overview::show(&store, &address, output).await
         }
         Wallet::Resume { address, provider } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = match address {
+                Some(name) => Some(store.address_of(&name).await?),
+                None => None,
+            };
             resume::run(&store, address.as_deref(), output).await
         }
         Wallet::OpenExport(options) => key::open_export(&options, output),
@@ -75,21 +94,24 @@ async fn life(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
-        Wallet::Export(options) => {
+        Wallet::Export(mut options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            options.address = store.address_of(&options.address).await?;
             key::export(&store, &options, output).await
         }
-        Wallet::Rescue(options) => {
+        Wallet::Rescue(mut options) => {
             // Nothing of it asks the provider.
             let store = open::open(data, passphrase, &options.provider, Login::WhenNeeded).await?;
+            options.address = store.address_of(&options.address).await?;
             key::rescue(&store, &options, output).await
         }
         Wallet::Import(options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
             import::run(&store, &options, output).await
         }
-        Wallet::Refresh(options) => {
+        Wallet::Refresh(mut options) => {
             let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            options.addresses = store.addresses_of(&options.addresses).await?;
             change::refresh(&store, &options, output).await
         }
         Wallet::Reshare {
@@ -98,6 +120,7 @@ async fn life(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = store.address_of(&address).await?;
             change::reshare(&store, &address, scheme, output).await
         }
         Wallet::ReplaceShare {
@@ -106,6 +129,7 @@ async fn life(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = store.address_of(&address).await?;
             change::replace_share(&store, &address, lost, output).await
         }
         Wallet::Check {
@@ -114,6 +138,7 @@ async fn life(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let addresses = store.addresses_of(&addresses).await?;
             check::run(&store, &addresses, report.as_deref(), output).await
         }
         _ => Err(Failure::internal("another command")),
@@ -133,6 +158,7 @@ async fn sign(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = store.address_of(&address).await?;
             sign::message(&store, &address, &message, output).await
         }
         Wallet::SignTypedData {
@@ -141,6 +167,7 @@ async fn sign(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = store.address_of(&address).await?;
             sign::typed_data(&store, &address, &file, output).await
         }
         Wallet::SignTransaction {
@@ -150,6 +177,7 @@ async fn sign(
             provider,
         } => {
             let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let address = store.address_of(&address).await?;
             sign::transaction(
                 &store,
                 &address,

@@ -9,6 +9,7 @@
     reason = "whatever is not as expected fails the test, and the matrix says what it counted"
 )]
 
+mod alias;
 mod bad_input;
 mod canary;
 mod crash;

@@ -28,6 +28,7 @@ impl Error {
             Self::LeftPending { .. } => "left_pending",
             Self::DistinctVaultsRequired => "distinct_vaults_required",
             Self::CannotOpen => "cannot_open",
+            Self::NameTaken => "name_taken",
             Self::AttemptAborted(_) => "attempt_aborted",
             Self::VaultState(_) => "vault_state",
             Self::ProviderIdentityRequired => "provider_identity_required",

@@ -34,7 +34,7 @@ impl WalletStore {
     async fn restore(&self, pending: &PendingWallet) -> Result<bool> {
         let address = &pending.properties().account_address;
         let Some(row) = self.find_row(chain_of(address), address).await? else {
-            self.stage(pending, None).await?;
+            self.stage(pending, &[]).await?;
             return Ok(false);
         };
         let attempt = pending.attempt_id();

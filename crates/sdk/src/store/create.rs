@@ -2,10 +2,11 @@
 
 use halfkey_core::wire::ErrorCode;
 use halfkey_core::{AttemptId, ChainName, ThresholdSignatureScheme, Variant, WalletProperties};
-use halfkey_vault::{Expect, Rev};
+use halfkey_vault::Rev;
 
+use super::alias::{Claim, Kind, check_alias};
 use super::resume::Settled;
-use super::row::GenerationState;
+use super::row::{GenerationRow, GenerationState};
 use super::settle::settled_before;
 use super::{WalletStore, chain_of};
 use crate::{CreateOptions, Error, PendingWallet, PrivateKey, Result, keygen};
@@ -41,7 +42,8 @@ impl WalletStore {
     ///
     /// # Errors
     /// [`Error::LeftPending`] when the shares are stored and [`Self::resume`] can go on;
-    /// [`Error::NotActivated`] carries the shares when they could not be stored.
+    /// [`Error::NotActivated`] carries the shares when they could not be stored;
+    /// [`Error::NameTaken`] when another wallet has the alias.
     pub async fn create(
         &self,
         chain: ChainName,
@@ -67,7 +69,7 @@ impl WalletStore {
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(%chain, %scheme))]
-    async fn make(
+    pub(super) async fn make(
         &self,
         chain: ChainName,
         scheme: ThresholdSignatureScheme,
@@ -77,15 +79,24 @@ impl WalletStore {
         options.check()?;
         self.check_vaults(scheme)?;
         self.pin().await?;
-        let earlier = match &options.idempotency_key {
-            Some(key) => self.earlier(key, chain, scheme).await?,
-            None => Earlier::None,
-        };
-        let alias_rev = match earlier {
-            Earlier::Done(properties) => return Ok(*properties),
-            Earlier::Ended(rev) => Some(rev),
-            Earlier::None => None,
-        };
+        let mut claims = Vec::new();
+        if let Some(key) = options.idempotency_key.as_deref() {
+            match self.earlier(Kind::Key, key, chain, scheme).await? {
+                Earlier::Done(properties) => return Ok(*properties),
+                Earlier::Unsettled(left) => return Err(unsettled(left)),
+                Earlier::Ended(rev) => claims.push(Claim::new(Kind::Key, key, Some(rev))),
+                Earlier::None => claims.push(Claim::new(Kind::Key, key, None)),
+            }
+        }
+        if let Some(alias) = options.alias.as_deref() {
+            check_alias(alias)?;
+            match self.earlier(Kind::Alias, alias, chain, scheme).await? {
+                Earlier::Done(_) => return Err(Error::NameTaken),
+                Earlier::Unsettled(left) => return Err(unsettled(left)),
+                Earlier::Ended(rev) => claims.push(Claim::new(Kind::Alias, alias, Some(rev))),
+                Earlier::None => claims.push(Claim::new(Kind::Alias, alias, None)),
+            }
+        }
         let generated = match keygen::keygen(&self.client, chain, scheme, options, import).await {
             Ok(generated) => generated,
             Err(error) => {
@@ -94,38 +105,50 @@ impl WalletStore {
             }
         };
         let pending = PendingWallet::new(&self.client, generated)?;
-        let expect = alias_rev.map_or(Expect::Absent, Expect::Rev);
-        let alias = options.idempotency_key.as_deref().map(|key| (key, expect));
-        if let Err(error) = self.stage(&pending, alias).await {
-            return Err(pending.not_activated(error));
+        match self.stage(&pending, &claims).await {
+            Ok(()) => self.finish_new(pending).await,
+            Err(Error::NameTaken) => Err(self.step_back(&pending).await),
+            Err(error) => Err(pending.not_activated(error)),
         }
-        self.finish_new(pending).await
     }
 
-    /// What an earlier create under the same key came to.
-    async fn earlier(
+    /// Another process took the name first. Nobody has this wallet's address and none of its shares
+    /// is stored: it ends here, on both sides.
+    async fn step_back(&self, pending: &PendingWallet) -> Error {
+        match self.abort(pending.attempt_id()).await {
+            Ok(_) => Error::NameTaken,
+            Err(error) => {
+                let attempt = pending.attempt_id();
+                tracing::warn!(%attempt, %error, "an attempt that came to nothing is not ended");
+                Error::NameTaken
+            }
+        }
+    }
+
+    /// What an earlier create under the same name came to.
+    pub(super) async fn earlier(
         &self,
-        key: &str,
+        kind: Kind,
+        name: &str,
         chain: ChainName,
         scheme: ThresholdSignatureScheme,
     ) -> Result<Earlier> {
-        let Some(alias) = self.find_alias(key).await? else {
+        let Some(named) = self.find_named(kind, name).await? else {
             return Ok(Earlier::None);
         };
-        let row = self.row(alias.value.chain, &alias.value.address).await?;
-        if row.value.chain != chain || row.value.scheme != scheme {
+        let row = self.row(named.value.chain, &named.value.address).await?;
+        // What a wallet became by a reshare does not make another of it.
+        let made_as = |one: &GenerationRow| row.value.scheme_of(one);
+        let attempt = named.value.attempt;
+        let mut generations = row.value.generations.iter();
+        let made = generations.find(|one| one.attempt == attempt);
+        let was = made.map_or(row.value.scheme, made_as);
+        if row.value.chain != chain || was != scheme {
             return Err(Error::InvalidArgument(
-                "this idempotency key made a wallet of another chain or scheme".to_owned(),
+                "this idempotency key or alias made a wallet of another chain or scheme".to_owned(),
             ));
         }
-        let attempt = alias.value.attempt;
-        let named = row
-            .value
-            .generations
-            .iter()
-            .find(|one| one.attempt == attempt);
-        let state = named.map(|one| one.state);
-        let settled = match state {
+        let settled = match made.map(|one| one.state) {
             Some(GenerationState::Pending) => self
                 .settle(row, self.options.abort_after)
                 .await
@@ -133,14 +156,11 @@ impl WalletStore {
             Some(GenerationState::Aborted) => Settled::Aborted,
             _ => settled_before(&row.value)?,
         };
-        match settled {
-            Settled::Active(properties) => Ok(Earlier::Done(properties)),
-            Settled::Aborted => Ok(Earlier::Ended(alias.rev)),
-            Settled::Pending | Settled::Unknown | Settled::Failed(_) => {
-                let source = Error::InvalidArgument("resume or abort that attempt".to_owned());
-                Err(left_pending(attempt, source))
-            }
-        }
+        Ok(match settled {
+            Settled::Active(properties) => Earlier::Done(properties),
+            Settled::Aborted => Earlier::Ended(named.rev),
+            Settled::Pending | Settled::Unknown | Settled::Failed(_) => Earlier::Unsettled(attempt),
+        })
     }
 
     /// The provider says that the idempotency key has made a wallet already. Its word is not
@@ -156,11 +176,11 @@ impl WalletStore {
         let (Some(ErrorCode::WalletExists), Some(key)) = (error.api_code(), key) else {
             return Err(error);
         };
-        match self.earlier(key, chain, scheme).await {
+        match self.earlier(Kind::Key, key, chain, scheme).await {
             Ok(Earlier::Done(properties)) => Ok(*properties),
             // A lock that is stored nowhere outweighs what the provider said.
             Err(found) if found.unstored_lock().is_some() => Err(found),
-            Ok(Earlier::None | Earlier::Ended(_)) | Err(_) => Err(error),
+            Ok(_) | Err(_) => Err(error),
         }
     }
 
@@ -195,13 +215,20 @@ impl WalletStore {
     }
 }
 
-enum Earlier {
-    /// No create under this key, or none that got as far as a stored share.
+pub(super) enum Earlier {
+    /// No create under this name, or none that got as far as a stored share.
     None,
-    /// It was aborted; the alias may be taken over at this revision.
+    /// It was aborted; the name may be taken over at this revision.
     Ended(Rev),
+    /// It is neither: its shares are not stored, or the provider does not know it.
+    Unsettled(AttemptId),
     /// The wallet is there.
     Done(Box<WalletProperties>),
+}
+
+fn unsettled(attempt: AttemptId) -> Error {
+    let source = Error::InvalidArgument("resume or abort that attempt".to_owned());
+    left_pending(attempt, source)
 }
 
 pub(super) fn left_pending(attempt: AttemptId, source: Error) -> Error {

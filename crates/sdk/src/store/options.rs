@@ -16,6 +16,9 @@ pub struct StoreOptions {
     /// rule 6): a younger one may belong to a create that is still running, or to shares that an
     /// error handed to the caller.
     pub abort_after: Duration,
+    /// How long [`super::WalletStore::get_or_create`] waits for another process that is making the
+    /// wallet and has not stored its shares yet; then it ends that attempt and makes its own.
+    pub takeover_after: Duration,
     /// Whether a `TWO_OF_THREE` wallet is refused while its customer shares would lie in one vault;
     /// otherwise that is warned of once.
     pub require_distinct_vaults: bool,
@@ -30,6 +33,7 @@ impl Default for StoreOptions {
             actor: "halfkey".to_owned(),
             signing_party: PartyIndex::CUSTOMER_1,
             abort_after: Duration::from_hours(30 * 24),
+            takeover_after: Duration::from_secs(30),
             require_distinct_vaults: false,
             cache_deadline: Duration::from_millis(250),
         }

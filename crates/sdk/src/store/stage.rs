@@ -2,18 +2,14 @@ use halfkey_core::crash_point::crash_point;
 use halfkey_vault::{Expect, Purpose, RecordName};
 
 use super::WalletStore;
-use super::alias::Alias;
+use super::alias::Claim;
 use super::row::{PartyRow, StateRow};
 use crate::{Error, PendingWallet, Result};
 
 impl WalletStore {
     /// Writes the intent, then every party's share, sealed and read back. Everything must be absent
     /// before (custody rule 23).
-    pub(super) async fn stage(
-        &self,
-        pending: &PendingWallet,
-        alias: Option<(&str, Expect)>,
-    ) -> Result<()> {
+    pub(super) async fn stage(&self, pending: &PendingWallet, claims: &[Claim<'_>]) -> Result<()> {
         let prefix = &self.options.prefix;
         let shares = pending.key_shares();
         let first = shares
@@ -45,13 +41,9 @@ impl WalletStore {
         crash_point("create.before_intent");
         self.write_row(&row, Expect::Absent).await?;
         crash_point("create.after_intent");
-        if let Some((key, expect)) = alias {
-            let alias = Alias {
-                chain: row.chain,
-                address: row.address.clone(),
-                attempt: pending.attempt_id(),
-            };
-            self.write_alias(key, &alias, expect).await?;
+        for claim in claims {
+            // Whoever loses a race for a name has stored no share: its attempt comes to nothing.
+            self.claim(claim, &row, pending.attempt_id()).await?;
             crash_point("create.after_alias");
         }
         let generation = row

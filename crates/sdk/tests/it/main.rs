@@ -22,6 +22,7 @@ mod imported;
 mod litesvm;
 mod lost_replies;
 mod mnemonics;
+mod named;
 mod privacy;
 mod provider;
 mod proxy;

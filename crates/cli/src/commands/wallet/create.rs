@@ -14,6 +14,9 @@ pub(crate) struct Wanted {
     pub(crate) scheme: ThresholdSignatureScheme,
     pub(crate) variant: Variant,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) alias: Option<String>,
+    /// The wallet that has the alias already will do.
+    pub(crate) get_or_create: bool,
 }
 
 pub(super) async fn run(opened: &Opened, wanted: Wanted, output: Output) -> Result<(), Failure> {
@@ -33,10 +36,13 @@ pub(crate) async fn create_one(
     let options = CreateOptions {
         variant: wanted.variant,
         idempotency_key: wanted.idempotency_key.clone(),
+        alias: wanted.alias.clone(),
     };
-    let created = opened
-        .store
-        .create(wanted.chain, wanted.scheme, &options)
-        .await;
+    let (store, chain, scheme) = (&opened.store, wanted.chain, wanted.scheme);
+    let created = if wanted.get_or_create {
+        store.get_or_create(chain, scheme, &options).await
+    } else {
+        store.create(chain, scheme, &options).await
+    };
     opened.created(created).await
 }

@@ -20,10 +20,11 @@ pub(super) async fn run(opened: &Opened, options: &Import, output: Output) -> Re
     let key = read_key(options)?;
     check_address(&key, options.expect.as_deref())?;
     let bar = spinner(output, "keygen of the key, sealed write, proof, commit");
-    let imported = opened
-        .store
-        .import(options.scheme, &key, &CreateOptions::default())
-        .await;
+    let named = CreateOptions {
+        alias: options.alias.clone(),
+        ..CreateOptions::default()
+    };
+    let imported = opened.store.import(options.scheme, &key, &named).await;
     bar.finish_and_clear();
     drop(key);
     let properties = opened.done(imported).await?;

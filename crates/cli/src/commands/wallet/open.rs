@@ -48,6 +48,27 @@ impl Opened {
         }
     }
 
+    /// The address that a name on the command line stands for: itself, or an alias.
+    pub(crate) async fn address_of(&self, name: &str) -> Result<String, Failure> {
+        self.store.resolve(name).await.map_err(|error| match error {
+            halfkey::Error::WalletNotFound => Failure::new(
+                ExitKind::NotFound,
+                "wallet_not_found",
+                "no wallet has this alias",
+            )
+            .with_hint("halfkey wallet list"),
+            other => other.into(),
+        })
+    }
+
+    pub(crate) async fn addresses_of(&self, names: &[String]) -> Result<Vec<String>, Failure> {
+        let mut addresses = Vec::new();
+        for name in names {
+            addresses.push(self.address_of(name).await?);
+        }
+        Ok(addresses)
+    }
+
     /// Closes the databases cleanly.
     pub(crate) async fn close(self) {
         drop(self.store);

@@ -1,5 +1,7 @@
 //! `halfkey wallet list | show`.
 
+use std::collections::BTreeMap;
+
 use halfkey::{PendingEntry, StoredWallet, WalletView};
 use halfkey_core::wire::{ProofState, WalletState};
 use serde_json::{Value, json};
@@ -11,13 +13,27 @@ use crate::output::Output;
 pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure> {
     let wallets = opened.store.list().await?;
     let pending = opened.store.pending().await?;
+    let aliases = aliases(opened).await?;
+    let of = |wallet: &StoredWallet| aliases.get(&key(&wallet.account_address));
+    let described = |wallet: &StoredWallet| {
+        let mut value = describe(wallet);
+        if let Value::Object(map) = &mut value {
+            let names = of(wallet).cloned().unwrap_or_default();
+            map.insert("aliases".to_owned(), json!(names));
+        }
+        value
+    };
     let value = json!({
-        "wallets": wallets.iter().map(describe).collect::<Vec<_>>(),
+        "wallets": wallets.iter().map(described).collect::<Vec<_>>(),
         "pending": pending.iter().map(describe_pending).collect::<Vec<_>>(),
         "provider": "not_asked",
     });
     output.result(&value, || {
-        let mut lines: Vec<_> = wallets.iter().map(line).collect();
+        let shown = |wallet: &StoredWallet| match of(wallet) {
+            Some(names) => format!("{}  {}", line(wallet), names.join(" ")),
+            None => line(wallet),
+        };
+        let mut lines: Vec<_> = wallets.iter().map(shown).collect();
         if lines.is_empty() {
             lines.push("no wallets yet: halfkey wallet create --chain EVM".to_owned());
         }
@@ -29,6 +45,37 @@ pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure>
         }
         lines.join("\n")
     });
+    Ok(())
+}
+
+/// The aliases of each address.
+async fn aliases(opened: &Opened) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (alias, address) in opened.store.aliases().await? {
+        aliases.entry(key(&address)).or_default().push(alias);
+    }
+    Ok(aliases)
+}
+
+/// Addresses of EVM differ by case alone.
+fn key(address: &str) -> String {
+    if address.starts_with("0x") {
+        address.to_lowercase()
+    } else {
+        address.to_owned()
+    }
+}
+
+pub(super) async fn alias(
+    opened: &Opened,
+    address: &str,
+    alias: &str,
+    output: Output,
+) -> Result<(), Failure> {
+    let address = opened.address_of(address).await?;
+    opened.store.set_alias(&address, alias).await?;
+    let value = json!({ "account_address": address, "alias": alias });
+    output.result(&value, || format!("{alias} is {address}"));
     Ok(())
 }
 
