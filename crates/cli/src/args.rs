@@ -9,7 +9,7 @@ mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::incident::Incident;
+pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::vault::{Rewrap, Vault, age};

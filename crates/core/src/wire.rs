@@ -13,6 +13,7 @@ mod change;
 mod create;
 mod error_body;
 mod export;
+mod freeze;
 mod identity;
 mod recipient;
 mod sign;
@@ -33,6 +34,9 @@ pub use create::{
 };
 pub use error_body::{ErrorBody, ErrorCode};
 pub use export::ExportRequest;
+pub use freeze::{
+    Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, UnfreezeRequest,
+};
 pub use identity::IdentityReply;
 pub use recipient::{AddRecipientRequest, ExportRecipient, RecipientReply, RecipientsReply};
 pub use sign::{Operation, SignMessageRequest, SignedReply};

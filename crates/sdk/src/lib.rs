@@ -15,6 +15,7 @@ mod client;
 mod error;
 mod evm;
 mod export;
+mod freeze;
 mod identity;
 mod import;
 mod keygen;
@@ -64,7 +65,7 @@ pub use alloy_eips;
 pub use alloy_primitives;
 pub use halfkey_chain::{WirePayload, wire_payload};
 pub use halfkey_core::wire::{
-    AttemptReply, AttemptState, ErrorCode, ExportRecipient, ListReply, RecipientsReply,
+    AttemptReply, AttemptState, ErrorCode, ExportRecipient, Freeze, ListReply, RecipientsReply,
     WalletState, WalletSummary,
 };
 pub use halfkey_core::{

@@ -23,6 +23,8 @@ pub(crate) struct Caller {
     pub(crate) request: RequestId,
     /// What the credential may do: a session never more than [`Scope::DEFAULT`] (custody rule 28).
     pub(crate) scopes: Vec<Scope>,
+    /// Whether the token behind the credential may end a freeze, and so may refresh under one.
+    pub(crate) thaws: bool,
 }
 
 impl Caller {
@@ -83,12 +85,14 @@ impl App {
         }
         let environment = self.environment(environment)?;
         let mut scopes = row.scopes;
+        let thaws = scopes.contains(&Scope::Unfreeze);
         scopes.retain(|scope| is_api_token || Scope::DEFAULT.contains(scope));
         let caller = Caller {
             environment,
             token: row.id,
             request,
             scopes,
+            thaws,
         };
         scope.map_or(Ok(()), |scope| caller.require(scope))?;
         Ok(caller)

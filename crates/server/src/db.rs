@@ -8,6 +8,7 @@ pub(crate) mod changes;
 pub(crate) mod columns;
 pub(crate) mod environments;
 pub(crate) mod exports;
+pub(crate) mod freezes;
 pub(crate) mod idempotency;
 pub(crate) mod locks;
 mod migrate;

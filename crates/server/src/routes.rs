@@ -9,6 +9,7 @@ mod change_commit;
 mod commit;
 mod create;
 mod export;
+mod freeze;
 mod health;
 mod identity;
 mod prove;
@@ -60,6 +61,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/identity", get(identity::identity))
         .route("/waas/authenticate", post(authenticate::authenticate))
         .route("/waas/wallets", get(wallets::list))
+        .route("/waas/freezes", get(freeze::list))
+        .route("/waas/freeze", post(freeze::freeze))
+        .route("/waas/unfreeze", post(freeze::unfreeze))
+        .route("/waas/tokens/revokeOthers", post(freeze::revoke_others))
         .route(
             "/waas/exportRecipients",
             get(recipient::list).post(recipient::add),

@@ -17,8 +17,9 @@ use crate::context::DataDir;
 use crate::exit_code::Failure;
 use crate::output::Output;
 
+pub(crate) use change::refresh_compromised;
 pub(crate) use create::{Wanted, create_one};
-pub(crate) use open::{Login, Opened, client, open_with};
+pub(crate) use open::{Login, Opened, client, open, open_with};
 
 pub(crate) async fn run(
     data: &DataDir,

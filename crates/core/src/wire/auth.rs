@@ -62,6 +62,12 @@ pub enum Scope {
     /// Say to which keys exports may go.
     #[serde(rename = "wallet.recipients")]
     Recipients,
+    /// Stop everything: freeze, and revoke every other token.
+    #[serde(rename = "wallet.freeze")]
+    Freeze,
+    /// End a freeze, and refresh shares while it holds.
+    #[serde(rename = "wallet.unfreeze")]
+    Unfreeze,
 }
 
 impl Scope {
@@ -70,7 +76,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -80,6 +86,8 @@ impl Scope {
         Self::Export,
         Self::Backup,
         Self::Recipients,
+        Self::Freeze,
+        Self::Unfreeze,
     ];
 
     /// The name in tokens and on the command line.
@@ -94,6 +102,8 @@ impl Scope {
             Self::Export => "wallet.export",
             Self::Backup => "wallet.backup",
             Self::Recipients => "wallet.recipients",
+            Self::Freeze => "wallet.freeze",
+            Self::Unfreeze => "wallet.unfreeze",
         }
     }
 }
@@ -113,8 +123,8 @@ impl FromStr for Scope {
             .find(|scope| scope.as_str() == text)
             .ok_or(ParseError::new(
                 "scope",
-                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup or \
-                 .recipients",
+                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup, \
+                 .recipients, .freeze or .unfreeze",
             ))
     }
 }

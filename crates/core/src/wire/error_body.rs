@@ -80,6 +80,8 @@ error_codes! {
     WalletNotActive = "wallet_not_active" => 409,
     /// The wallet is locked after proven cheating.
     WalletLocked = "wallet_locked" => 423,
+    /// The wallet or its environment is frozen.
+    Frozen = "frozen" => 423,
     /// The wallet signs again only after a complete refresh.
     NeedsCompleteRefresh = "needs_complete_refresh" => 423,
     /// The attempt was aborted; it can never be committed.

@@ -16,6 +16,7 @@ mod bare;
 mod changed;
 mod cheated;
 mod exported;
+mod frozen;
 mod guarded;
 mod http;
 mod imported;

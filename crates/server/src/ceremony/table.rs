@@ -263,6 +263,11 @@ impl Table {
         })
     }
 
+    /// Kills and forgets every ceremony of an environment.
+    pub(crate) fn kill_environment(&self, environment: &EnvironmentId) -> Vec<Arc<Cell>> {
+        self.take(|cell| cell.about.owner.environment == *environment)
+    }
+
     /// Kills and forgets the ceremonies of an attempt.
     pub(crate) fn kill_attempt(
         &self,

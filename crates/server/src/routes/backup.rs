@@ -11,7 +11,7 @@ use halfkey_core::wire::{
 use halfkey_core::{BackupId, BackupLocation, Generation, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::wallet_of;
+use super::{freeze, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -168,6 +168,7 @@ pub(super) async fn recover(
     let reply = app
         .to_the_end(async move {
             let wallet = wallet_of(&worker, &caller.environment, &wallet).await?;
+            freeze::check(&worker, &caller, Some(&wallet.wallet)).await?;
             fetch(&worker, &caller, &wallet, &body).await
         })
         .await?;

@@ -7,7 +7,7 @@ use halfkey_core::wire::{
 };
 use halfkey_core::{Generation, Role, ThresholdSignatureScheme};
 
-use super::{check_generation, wallet_of};
+use super::{check_generation, freeze, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -78,6 +78,11 @@ async fn open(
     body: ChangeRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
+    if body.operation == ChangeOperation::Refresh {
+        freeze::check_refresh(app, &caller, Some(&wallet.wallet)).await?;
+    } else {
+        freeze::check(app, &caller, Some(&wallet.wallet)).await?;
+    }
     check_shape(&wallet, &body)?;
     check_generation(&wallet, body.ceremony.generation, body.ceremony.attempt_id)?;
     check_parties(&body.ceremony.messages, body.new_threshold_signature_scheme)?;

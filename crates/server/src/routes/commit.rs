@@ -10,7 +10,7 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, change_commit, check_unlocked, wallet_of};
+use super::{attempt_id, change_commit, check_unlocked, freeze, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -39,6 +39,7 @@ pub(super) async fn commit(
     let reply = app
         .to_the_end(async move {
             let row = wallet_of(&worker, &caller.environment, &wallet).await?;
+            freeze::check_refresh(&worker, &caller, Some(&row.wallet)).await?;
             let wanted = Commit {
                 caller,
                 row,

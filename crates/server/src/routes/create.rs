@@ -12,6 +12,7 @@ use halfkey_mpc::{Import, KeygenParams};
 use sha2::{Digest as _, Sha256};
 
 use super::abort::{Aborted, abort_in};
+use super::freeze;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -54,6 +55,7 @@ async fn open(
     body: CreateRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
+    freeze::check(app, &caller, None).await?;
     let params = params_of(&caller, &body)?;
     let import = body.import.as_ref().map(import_of).transpose()?;
     check_parties(&body.ceremony.messages, params.scheme)?;

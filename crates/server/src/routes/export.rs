@@ -11,7 +11,7 @@ use halfkey_mpc::{Export, ExportParams};
 use halfkey_vault::Purpose;
 
 use super::change::{START_LASTS, is_locked, start_unproven};
-use super::{check_generation, recipient, wallet_of};
+use super::{check_generation, freeze, recipient, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -57,6 +57,7 @@ async fn run(
         let message = "the wallet is not active: prove and commit it first";
         return Err(ApiError::new(ErrorCode::WalletNotActive, message));
     }
+    freeze::check(app, caller, Some(&wallet.wallet)).await?;
     let ceremony = &body.ceremony;
     check_generation(wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;

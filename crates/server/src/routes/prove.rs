@@ -9,7 +9,7 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, SigningInput};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, check_generation, check_unlocked, staged_wallet, wallet_of};
+use super::{attempt_id, check_generation, check_unlocked, freeze, staged_wallet, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -67,6 +67,13 @@ async fn open(
     } = body;
     if ceremony.attempt_id != attempt && !operation.is_start() {
         return Err(ApiError::invalid("body and path name different attempts"));
+    }
+    match operation {
+        // A staged change is a refresh here: whatever else was under way has been stopped.
+        ProofOperation::Refresh | ProofOperation::Change => {
+            freeze::check_refresh(app, &caller, Some(&wallet.wallet)).await?;
+        }
+        _ => freeze::check(app, &caller, Some(&wallet.wallet)).await?,
     }
     let wallet = proven_wallet(app, &caller, wallet, attempt, operation).await?;
     check_unlocked(app, &caller.environment, &wallet)?;

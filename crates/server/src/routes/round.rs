@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::wire::{CeremonyRound, ErrorCode, Scope};
 
+use super::freeze;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::Credential;
@@ -30,10 +31,13 @@ pub(super) async fn round(
         environment: caller.environment.id.clone(),
         token: caller.token,
     };
+    let step = StepRef(step);
+    let wallet = app.table.find(step, &owner).map(|cell| cell.about.wallet);
+    freeze::check_refresh(&app, &caller, wallet.as_ref()).await?;
     let worker = Arc::clone(&app);
     let round = (decoded.body.messages, decoded.digest);
     let reply = app
-        .to_the_end(async move { rounds::next(&worker, &owner, StepRef(step), round).await })
+        .to_the_end(async move { rounds::next(&worker, &owner, step, round).await })
         .await?;
     decoded.reply.ok(&reply)
 }

@@ -10,7 +10,7 @@ use halfkey_core::wire::{
 use halfkey_core::{SigningInput, WalletId};
 use sha2::{Digest as _, Sha256};
 
-use super::{check_generation, check_unlocked};
+use super::{check_generation, check_unlocked, freeze};
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
 use crate::auth::Caller;
@@ -65,6 +65,7 @@ async fn open(
     body: SignMessageRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
+    freeze::check(app, &caller, Some(&wallet.wallet)).await?;
     check_unlocked(app, &caller.environment, &wallet)?;
     if wallet.stored_state != WalletState::Active {
         let message = "the wallet is not active: prove and commit it first";

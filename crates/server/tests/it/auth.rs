@@ -184,6 +184,19 @@ async fn routes_beyond_create_sign_and_read_take_no_session() {
         let sent = world.send(Method::POST, &path, &all, Some(&empty));
         assert_ne!(sent.await.status, 403, "{path}");
     }
+    for (scope, route) in [
+        (Scope::Freeze, "freeze"),
+        (Scope::Unfreeze, "unfreeze"),
+        (Scope::Freeze, "tokens/revokeOthers"),
+    ] {
+        let path = format!("/environments/{}/waas/{route}", world.environment);
+        let others: Vec<_> = Scope::ALL.into_iter().filter(|one| *one != scope).collect();
+        let lacking = world.new_token(&others, None).await;
+        for credential in [&session, &lacking] {
+            let sent = world.send(Method::POST, &path, credential, Some(&empty));
+            sent.await.refused(403, "scope_missing");
+        }
+    }
     let list = format!("/environments/{}/waas/exportRecipients", world.environment);
     let others: Vec<_> = Scope::ALL
         .into_iter()

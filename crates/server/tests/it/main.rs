@@ -19,6 +19,7 @@ mod customer;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod frozen;
 mod happy;
 #[cfg(test)]
 mod idempotency;

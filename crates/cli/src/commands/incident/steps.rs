@@ -7,11 +7,12 @@ use halfkey_vault::{Access, Purpose, Storage, operator_key};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::report;
-use crate::args::Rewrap;
+use super::{provider, report};
+use crate::args::{Rewrap, Run};
 use crate::commands::vault::count;
 use crate::commands::vault::rewrap::{self, stop_at_signal};
 use crate::commands::vault::rotate::{note, rotate};
+use crate::commands::wallet::{self, Login, Opened, refresh_compromised};
 use crate::context::{DataDir, write_private};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
@@ -46,33 +47,39 @@ impl Step {
 pub(super) async fn run(
     data: &DataDir,
     passphrase: Option<SecretString>,
-    reason: &str,
-    disable_old: bool,
+    options: &Run,
     output: Output,
 ) -> Result<(), Failure> {
-    let (storage, environment) = storage::open_here(data, passphrase).await?;
+    let scene = Scene::open(data, passphrase, options).await?;
+    let (storage, environment) = (scene.storage(), &scene.environment);
     let access = Access {
         actor: ACTOR.to_owned(),
         purpose: Purpose::Operate,
         request_id: RequestId::generate(&mut os_rng()),
     };
-    // Without a key there is no report: better to know before anything is done.
-    let key = operator_key::load_or_make(&storage.vault, &environment, &access).await?;
-    note(&storage, "incident", reason).await?;
+    let mut steps = Vec::new();
+    // Every second counts: nothing comes before this.
+    if options.freeze {
+        steps.push(scene.freeze(&options.reason).await);
+    }
+    // Without a key there is no report: better to know before more is done.
+    let key = operator_key::load_or_make(&storage.vault, environment, &access).await?;
+    note(storage, "incident", &options.reason).await?;
     let began = storage.clock().now();
-    let steps = steps(data, &storage, &environment, disable_old, output).await;
+    scene.take(data, options, &mut steps, output).await;
     let ended = storage.clock().now();
     let all_done = steps.iter().all(|step| step.done);
+    let left = left_to_do(options);
     let body = json!({
         "environment": environment,
         "incident": access.request_id.to_string(),
-        "reason": reason,
+        "reason": options.reason,
         "began": began.to_string(),
         "ended": ended.to_string(),
         "steps": steps,
-        "left_to_do": LEFT,
+        "left_to_do": left,
     });
-    storage.close().await;
+    scene.close().await;
     let signed = report::sign(&body, &key);
     let file = format!("{}.json", access.request_id);
     let file = data.private_dir("incidents")?.join(file);
@@ -80,7 +87,7 @@ pub(super) async fn run(
         serde_json::to_vec_pretty(&signed).map_err(|error| Failure::internal(error.to_string()))?;
     write_private(&file, &text)?;
     let value = json!({ "file": file, "done": all_done, "report": body });
-    output.result(&value, || table(&steps, &file.display().to_string()));
+    output.result(&value, || table(&steps, &left, &file.display().to_string()));
     if all_done {
         return Ok(());
     }
@@ -92,38 +99,139 @@ pub(super) async fn run(
     .with_hint("halfkey incident run again once the cause is mended"))
 }
 
-/// What these steps cannot do.
-const LEFT: [&str; 3] = [
-    "revoke API tokens that may be known: halfkey token revoke ID",
-    "wallets whose key shares may have been read: move their funds",
-    "take the old KEK versions' backups out of reach",
-];
-
-async fn steps(
-    data: &DataDir,
-    storage: &Storage,
-    environment: &EnvironmentId,
-    disable_old: bool,
-    output: Output,
-) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let rotated = rotate(storage).await;
-    steps.push(Step::of(
-        "rotate the KEK",
-        rotated.map(|version| json!({ "version": version })),
-    ));
-    steps.push(Step::of(
-        "rewrap every record",
-        rewrapped(storage, environment, output).await,
-    ));
-    if disable_old {
-        steps.push(Step::of(
-            "disable the older KEK versions",
-            disabled(storage).await,
-        ));
+/// What was asked for and what these steps cannot do.
+fn left_to_do(options: &Run) -> Vec<&'static str> {
+    let mut left = Vec::new();
+    if !options.revoke_tokens {
+        left.push("revoke API tokens that may be known: halfkey token revoke ID");
     }
-    steps.push(Step::of("check the audit log", audited(data).await));
-    steps
+    if options.freeze && !options.unfreeze {
+        left.push("end the freeze: halfkey incident unfreeze");
+    }
+    left.push(if options.refresh {
+        "2-of-3, imported, exported and dealt keys may be known as a whole: move their funds"
+    } else {
+        "wallets whose key shares may have been read: move their funds"
+    });
+    left.push("take the old KEK versions' backups out of reach");
+    left
+}
+
+/// What the steps work on. Only one of them: each process of a keyring has its own view of it.
+enum Tiers {
+    /// The storage tiers alone.
+    Alone(Storage),
+    /// The store over them, where the provider has a part.
+    WithStore(Box<Opened>),
+}
+
+struct Scene {
+    tiers: Tiers,
+    environment: EnvironmentId,
+}
+
+impl Scene {
+    async fn open(
+        data: &DataDir,
+        passphrase: Option<SecretString>,
+        options: &Run,
+    ) -> Result<Self, Failure> {
+        if options.asks_provider() {
+            // A provider that does not answer fails its own steps and no other.
+            let login = Login::WhenNeeded;
+            let opened = wallet::open(data, passphrase, &options.provider, login).await?;
+            return Ok(Self {
+                environment: opened.environment.clone(),
+                tiers: Tiers::WithStore(Box::new(opened)),
+            });
+        }
+        let (storage, environment) = storage::open_here(data, passphrase).await?;
+        Ok(Self {
+            tiers: Tiers::Alone(storage),
+            environment,
+        })
+    }
+
+    fn storage(&self) -> &Storage {
+        match &self.tiers {
+            Tiers::Alone(storage) => storage,
+            Tiers::WithStore(opened) => &opened.storage,
+        }
+    }
+
+    fn opened(&self) -> Result<&Opened, Failure> {
+        match &self.tiers {
+            Tiers::Alone(_) => Err(Failure::internal("a step of the provider's without it")),
+            Tiers::WithStore(opened) => Ok(opened),
+        }
+    }
+
+    async fn freeze(&self, reason: &str) -> Step {
+        let frozen = match self.opened() {
+            Ok(opened) => provider::freeze(opened, reason).await,
+            Err(failure) => Err(failure),
+        };
+        Step::of("freeze the environment", frozen)
+    }
+
+    async fn revoke(&self) -> Result<Value, Failure> {
+        provider::revoke(self.opened()?).await
+    }
+
+    async fn refresh(&self, output: Output) -> Result<Value, Failure> {
+        refresh_compromised(self.opened()?, output).await
+    }
+
+    async fn unfreeze(&self) -> Result<Value, Failure> {
+        provider::unfreeze(self.opened()?).await
+    }
+
+    async fn take(&self, data: &DataDir, options: &Run, steps: &mut Vec<Step>, output: Output) {
+        let (storage, environment) = (self.storage(), &self.environment);
+        if options.revoke_tokens {
+            steps.push(Step::of("revoke every other token", self.revoke().await));
+        }
+        let rotated = rotate(storage).await;
+        steps.push(Step::of(
+            "rotate the KEK",
+            rotated.map(|version| json!({ "version": version })),
+        ));
+        steps.push(Step::of(
+            "rewrap every record",
+            rewrapped(storage, environment, output).await,
+        ));
+        if options.refresh {
+            let refreshed = self.refresh(output).await;
+            steps.push(Step::of("refresh every wallet", refreshed));
+        }
+        if options.disable_old {
+            steps.push(Step::of(
+                "disable the older KEK versions",
+                disabled(storage).await,
+            ));
+        }
+        steps.push(Step::of("check the audit log", audited(data).await));
+        if options.unfreeze {
+            let is_safe = steps.iter().all(|step| step.done);
+            let ended = if is_safe {
+                self.unfreeze().await
+            } else {
+                Err(Failure::new(
+                    ExitKind::Custody,
+                    "still_frozen",
+                    "a step before was not done, so it stays frozen",
+                ))
+            };
+            steps.push(Step::of("end the freeze", ended));
+        }
+    }
+
+    async fn close(self) {
+        match self.tiers {
+            Tiers::Alone(storage) => storage.close().await,
+            Tiers::WithStore(opened) => opened.close().await,
+        }
+    }
 }
 
 async fn rewrapped(
@@ -185,7 +293,7 @@ async fn audited(data: &DataDir) -> Result<Value, Failure> {
     Ok(json!({ "entries": report.entries, "chains": report.chains }))
 }
 
-fn table(steps: &[Step], file: &str) -> String {
+fn table(steps: &[Step], left: &[&str], file: &str) -> String {
     let mut lines: Vec<_> = steps
         .iter()
         .map(|step| {
@@ -194,7 +302,7 @@ fn table(steps: &[Step], file: &str) -> String {
         })
         .collect();
     lines.push("\nleft to do by hand:".to_owned());
-    lines.extend(LEFT.iter().map(|left| format!("  {left}")));
+    lines.extend(left.iter().map(|left| format!("  {left}")));
     lines.push(format!("\nsigned report: {file}"));
     lines.join("\n")
 }

@@ -38,6 +38,21 @@ pub(super) async fn refresh(
     done.verdict()
 }
 
+/// New shares of every wallet, and every earlier generation shredded: a step of an incident.
+pub(crate) async fn refresh_compromised(opened: &Opened, output: Output) -> Result<Value, Failure> {
+    let stop = stop_at_signal()?;
+    let all = opened.store.list().await?.into_iter();
+    let all = all.filter(is_refreshable);
+    let addresses: Vec<_> = all.map(|wallet| wallet.account_address).collect();
+    let done = refresh_each(opened, &addresses, true, &stop, output).await?;
+    let value = done.describe();
+    let verdict = done.verdict();
+    verdict.map(|()| value.clone()).map_err(|failure| Failure {
+        message: format!("{}: {value}", failure.message),
+        ..failure
+    })
+}
+
 pub(super) async fn reshare(
     opened: &Opened,
     address: &str,

@@ -89,7 +89,7 @@ pub(crate) enum Login {
 }
 
 /// As `init` wrote it, with what the command line says otherwise.
-pub(super) async fn open(
+pub(crate) async fn open(
     data: &DataDir,
     passphrase: Option<SecretString>,
     provider: &Provider,

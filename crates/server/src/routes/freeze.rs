@@ -1,0 +1,222 @@
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use halfkey_core::WalletId;
+use halfkey_core::wire::{
+    ErrorCode, Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, Scope,
+    UnfreezeRequest,
+};
+
+use super::wallet_of;
+use crate::api_error::ApiError;
+use crate::app::App;
+use crate::auth::{Caller, Credential};
+use crate::ceremony::running::dispose_all;
+use crate::db::slots::SlotOutcome;
+use crate::db::{Entry, freezes, tokens};
+use crate::web::Call;
+
+/// Refuses what a freeze forbids (custody rule 28). Asked of the database at every request and
+/// every round, so that it holds at once, on every node, and after a restart.
+pub(crate) async fn check(
+    app: &App,
+    caller: &Caller,
+    wallet: Option<&WalletId>,
+) -> Result<(), ApiError> {
+    let mut conn = app.db.read().acquire().await?;
+    if freezes::holds(&mut conn, &caller.environment.id, wallet).await? {
+        let message = "frozen: nothing is made, signed, changed or given out until it is unfrozen";
+        return Err(ApiError::new(ErrorCode::Frozen, message));
+    }
+    Ok(())
+}
+
+/// The same for a step of a refresh: whoever could end the freeze may refresh while it holds, so
+/// that shares are changed before anybody signs again.
+pub(crate) async fn check_refresh(
+    app: &App,
+    caller: &Caller,
+    wallet: Option<&WalletId>,
+) -> Result<(), ApiError> {
+    if caller.thaws {
+        return Ok(());
+    }
+    check(app, caller, wallet).await
+}
+
+/// `GET /environments/{env}/waas/freezes`.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Path(env): Path<String>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Read))
+        .await?;
+    let mut conn = app.db.read().acquire().await?;
+    let freezes = freezes::all(&mut conn, &caller.environment.id).await?;
+    call.reply().ok(&FreezesReply { freezes })
+}
+
+/// `POST /environments/{env}/waas/freeze`. Takes the API token.
+pub(super) async fn freeze(
+    State(app): State<Arc<App>>,
+    Path(env): Path<String>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Freeze))
+        .await?;
+    let decoded = call.decode::<FreezeRequest>().await?;
+    let (worker, body) = (Arc::clone(&app), decoded.body);
+    let reply = app
+        .to_the_end(async move { hold(&worker, &caller, body).await })
+        .await?;
+    decoded.reply.ok(&reply)
+}
+
+async fn hold(
+    app: &Arc<App>,
+    caller: &Caller,
+    body: FreezeRequest,
+) -> Result<FreezeReply, ApiError> {
+    if body.reason.is_empty() || body.reason.chars().count() > 500 {
+        return Err(ApiError::invalid("a reason is 1 to 500 characters"));
+    }
+    if let Some(wallet) = &body.wallet_id {
+        wallet_of(app, &caller.environment, &wallet.to_string()).await?;
+    }
+    let environment = &caller.environment.id;
+    let mut tx = app.db.begin().await?;
+    let held = freezes::of(tx.conn(), environment, body.wallet_id.as_ref()).await?;
+    let reply = if let Some(freeze) = held {
+        FreezeReply {
+            freeze,
+            activity: None,
+        }
+    } else {
+        let freeze = Freeze {
+            wallet_id: body.wallet_id,
+            reason: body.reason,
+            frozen_at: tx.now(),
+        };
+        freezes::insert(&mut tx, environment, &freeze).await?;
+        let actor = caller.actor();
+        let entry = entry(caller, "frozen", &actor, freeze.wallet_id)
+            .detail(serde_json::json!({ "reason": freeze.reason }));
+        let activity = tx.record(&entry).await?;
+        tx.commit().await?;
+        app.advance_anchor().await;
+        FreezeReply {
+            freeze,
+            activity: Some(activity),
+        }
+    };
+    // What is under way ends now, not at its next round.
+    let killed = match &reply.freeze.wallet_id {
+        Some(wallet) => app.table.kill_wallet(environment, *wallet, None),
+        None => app.table.kill_environment(environment),
+    };
+    dispose_all(app, killed, SlotOutcome::Refused).await;
+    Ok(reply)
+}
+
+fn entry<'a>(
+    caller: &'a Caller,
+    kind: &'a str,
+    actor: &'a str,
+    wallet: Option<WalletId>,
+) -> Entry<'a> {
+    let entry = Entry::new(&caller.environment.id, kind, actor).request(caller.request);
+    match wallet {
+        Some(wallet) => entry.wallet(wallet),
+        None => entry,
+    }
+}
+
+/// `POST /environments/{env}/waas/unfreeze`. Takes the API token.
+pub(super) async fn unfreeze(
+    State(app): State<Arc<App>>,
+    Path(env): Path<String>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Unfreeze))
+        .await?;
+    let decoded = call.decode::<UnfreezeRequest>().await?;
+    let (worker, wallet) = (Arc::clone(&app), decoded.body.wallet_id);
+    let reply = app
+        .to_the_end(async move { release(&worker, &caller, wallet).await })
+        .await?;
+    decoded.reply.ok(&reply)
+}
+
+async fn release(
+    app: &App,
+    caller: &Caller,
+    wallet: Option<WalletId>,
+) -> Result<FreezeReply, ApiError> {
+    let environment = &caller.environment.id;
+    let mut tx = app.db.begin().await?;
+    let held = freezes::of(tx.conn(), environment, wallet.as_ref()).await?;
+    let freeze = held.ok_or_else(|| ApiError::not_found("freeze"))?;
+    freezes::end(&mut tx, environment, wallet.as_ref()).await?;
+    let actor = caller.actor();
+    let activity = tx
+        .record(&entry(caller, "unfrozen", &actor, wallet))
+        .await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(FreezeReply {
+        freeze,
+        activity: Some(activity),
+    })
+}
+
+/// `POST /environments/{env}/waas/tokens/revokeOthers`: ends every token of the environment but the
+/// caller's, with their sessions. Takes the API token.
+pub(super) async fn revoke_others(
+    State(app): State<Arc<App>>,
+    Path(env): Path<String>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Freeze))
+        .await?;
+    let decoded = call.unparsed().await?;
+    let worker = Arc::clone(&app);
+    let reply = app
+        .to_the_end(async move { end_others(&worker, &caller).await })
+        .await?;
+    decoded.reply.ok(&reply)
+}
+
+async fn end_others(app: &App, caller: &Caller) -> Result<RevokeOthersReply, ApiError> {
+    let environment = &caller.environment.id;
+    let mut tx = app.db.begin().await?;
+    let mut revoked = Vec::new();
+    for token in tokens::all(tx.conn(), environment).await? {
+        if token.id == caller.token || token.revoked_at.is_some() {
+            continue;
+        }
+        tokens::revoke(&mut tx, environment, token.id).await?;
+        revoked.push(token.id.to_string());
+    }
+    if revoked.is_empty() {
+        return Ok(RevokeOthersReply {
+            revoked,
+            activity: None,
+        });
+    }
+    let actor = caller.actor();
+    let entry = entry(caller, "tokens.revoked", &actor, None)
+        .detail(serde_json::json!({ "tokens": revoked }));
+    let activity = tx.record(&entry).await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(RevokeOthersReply {
+        revoked,
+        activity: Some(activity),
+    })
+}
