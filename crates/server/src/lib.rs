@@ -18,6 +18,7 @@ mod config;
 mod db;
 mod environment_keys;
 mod error;
+mod freeze;
 mod ids;
 mod init;
 mod metrics;

@@ -9,6 +9,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::slots::{self, SlotOutcome};
 use crate::db::{Entry, Tx, locks, proofs, wallets};
+use crate::freeze;
 
 /// What this process saw of the complete signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,13 @@ pub(crate) async fn signed(
     if app.pending.holds(&context.caller.environment.id, subject) {
         return Err(locked(app, context).await);
     }
+    // A freeze that came while the engine ran: nothing leaves under it.
+    if !may_finish_frozen(context)
+        && let Err(error) = freeze::check(app, &context.caller, Some(&subject.0)).await
+    {
+        close_slot(app, context, SlotOutcome::Refused).await;
+        return Err(error);
+    }
     let activity = match (context.announced(), &context.opened) {
         // Its entry was written with the opening of the share.
         (Some(_), Some(activity)) => activity.clone(),
@@ -45,6 +53,19 @@ pub(crate) async fn signed(
     }
     app.metrics.signature(context.goal.operation().as_str());
     Ok(activity)
+}
+
+/// The proofs of a refresh go on under a freeze for whoever could end it.
+const fn may_finish_frozen(context: &SignContext) -> bool {
+    use ProofOperation::{Change, Refresh};
+    let is_refresh = matches!(
+        context.goal,
+        Goal::Proof {
+            operation: Refresh | Change,
+            ..
+        }
+    );
+    is_refresh && context.caller.thaws
 }
 
 async fn locked(app: &App, context: &SignContext) -> ApiError {

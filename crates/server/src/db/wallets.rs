@@ -187,14 +187,27 @@ pub(crate) async fn by_id(
         .transpose()
 }
 
-/// By id, with the sealed share of its current generation: what a signature needs, in one trip.
-pub(crate) async fn by_id_with_share(
+/// A wallet with what else a signature needs.
+#[derive(Debug)]
+pub(crate) struct ForSigning {
+    pub(crate) wallet: WalletRow,
+    /// The share of its current generation.
+    pub(crate) sealed: Option<Vec<u8>>,
+    /// Whether it or its environment is frozen.
+    pub(crate) is_frozen: bool,
+}
+
+/// By id, with what else a signature needs, in one trip.
+pub(crate) async fn for_signing(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Option<(WalletRow, Option<Vec<u8>>)>, sqlx::Error> {
+) -> Result<Option<ForSigning>, sqlx::Error> {
     sqlx::query(
-        "SELECT w.*, s.sealed AS sealed FROM wallet_states w
+        "SELECT w.*, s.sealed AS sealed, EXISTS (SELECT 1 FROM freezes f
+             WHERE f.environment = w.environment AND f.wallet_id IN (x'', w.wallet_id)
+                 AND f.ended_at IS NULL) AS is_frozen
+         FROM wallet_states w
          LEFT JOIN shares s ON s.environment = w.environment AND s.wallet_id = w.wallet_id
              AND s.attempt_id = w.attempt_id
          WHERE w.environment = ? AND w.wallet_id = ?",
@@ -203,7 +216,13 @@ pub(crate) async fn by_id_with_share(
     .bind(wallet.as_bytes().as_slice())
     .fetch_optional(conn)
     .await?
-    .map(|row| Ok((from_row(&row)?, row.try_get("sealed")?)))
+    .map(|row| {
+        Ok(ForSigning {
+            wallet: from_row(&row)?,
+            sealed: row.try_get("sealed")?,
+            is_frozen: row.try_get::<i64, _>("is_frozen")? != 0,
+        })
+    })
     .transpose()
 }
 

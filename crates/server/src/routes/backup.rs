@@ -11,13 +11,14 @@ use halfkey_core::wire::{
 use halfkey_core::{BackupId, BackupLocation, Generation, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::{freeze, wallet_of};
+use super::wallet_of;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
 use crate::db::backups::{self, BackupRow};
 use crate::db::wallets::WalletRow;
 use crate::db::{Entry, changes};
+use crate::freeze;
 use crate::web::Call;
 
 /// Characters of one encrypted share: several times an ECDSA share of three parties.

@@ -7,7 +7,7 @@ use halfkey_core::wire::{
 };
 use halfkey_core::{Generation, Role, ThresholdSignatureScheme};
 
-use super::{check_generation, freeze, wallet_of};
+use super::{check_generation, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -17,6 +17,7 @@ use crate::ceremony::rounds;
 use crate::ceremony::table::{About, Class, Owner};
 use crate::db::wallets::WalletRow;
 use crate::db::{attempts, changes, locks, proofs};
+use crate::freeze;
 use crate::web::Call;
 
 /// A start proof is worth something for this long, in milliseconds.

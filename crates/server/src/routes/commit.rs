@@ -10,7 +10,7 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, change_commit, check_unlocked, freeze, wallet_of};
+use super::{attempt_id, change_commit, check_unlocked, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -18,6 +18,7 @@ use crate::db::attempts::AttemptRow;
 use crate::db::idempotency::{self, IdempotencyKey, IdempotencyRow};
 use crate::db::wallets::WalletRow;
 use crate::db::{Entry, Tx, attempts, proofs, wallets};
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST …/{wallet}/attempts/{attempt}/commit`: makes the generation the active one. A repeat gets

@@ -12,7 +12,6 @@ use halfkey_mpc::{Import, KeygenParams};
 use sha2::{Digest as _, Sha256};
 
 use super::abort::{Aborted, abort_in};
-use super::freeze;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -24,6 +23,7 @@ use crate::ceremony::table::{About, Class, Owner};
 use crate::db::idempotency::{self, IdempotencyKey, IdempotencyRow};
 use crate::db::slots::SlotOutcome;
 use crate::db::{Tx, attempts, wallets};
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/create`: opens keygen.

@@ -11,7 +11,7 @@ use halfkey_mpc::{Export, ExportParams};
 use halfkey_vault::Purpose;
 
 use super::change::{START_LASTS, is_locked, start_unproven};
-use super::{check_generation, freeze, recipient, wallet_of};
+use super::{check_generation, recipient, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -21,6 +21,7 @@ use crate::ceremony::key_share::{self, OpenFor};
 use crate::ceremony::pool::Class;
 use crate::db::wallets::{self, WalletRow};
 use crate::db::{Entry, attempts, exports, proofs, recipients};
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/{wallet}/export`: the provider's part of the key. One round trip, which

@@ -17,34 +17,6 @@ use crate::db::slots::SlotOutcome;
 use crate::db::{Entry, freezes, tokens};
 use crate::web::Call;
 
-/// Refuses what a freeze forbids (custody rule 28). Asked of the database at every request and
-/// every round, so that it holds at once, on every node, and after a restart.
-pub(crate) async fn check(
-    app: &App,
-    caller: &Caller,
-    wallet: Option<&WalletId>,
-) -> Result<(), ApiError> {
-    let mut conn = app.db.read().acquire().await?;
-    if freezes::holds(&mut conn, &caller.environment.id, wallet).await? {
-        let message = "frozen: nothing is made, signed, changed or given out until it is unfrozen";
-        return Err(ApiError::new(ErrorCode::Frozen, message));
-    }
-    Ok(())
-}
-
-/// The same for a step of a refresh: whoever could end the freeze may refresh while it holds, so
-/// that shares are changed before anybody signs again.
-pub(crate) async fn check_refresh(
-    app: &App,
-    caller: &Caller,
-    wallet: Option<&WalletId>,
-) -> Result<(), ApiError> {
-    if caller.thaws {
-        return Ok(());
-    }
-    check(app, caller, wallet).await
-}
-
 /// `GET /environments/{env}/waas/freezes`.
 pub(super) async fn list(
     State(app): State<Arc<App>>,

@@ -9,7 +9,7 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, SigningInput};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, check_generation, check_unlocked, freeze, staged_wallet, wallet_of};
+use super::{attempt_id, check_generation, check_unlocked, staged_wallet, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -19,6 +19,7 @@ use crate::ceremony::sign::{self, Goal, SignContext};
 use crate::ceremony::table::{About, Class, Owner};
 use crate::db::attempts::{self, AttemptRow};
 use crate::db::wallets::WalletRow;
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST …/{wallet}/attempts/{attempt}/prove`: a signature over the proof message, which the

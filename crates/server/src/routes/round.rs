@@ -4,12 +4,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::wire::{CeremonyRound, ErrorCode, Scope};
 
-use super::freeze;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::Credential;
 use crate::ceremony::rounds;
 use crate::ceremony::table::{Owner, StepRef};
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/ceremonies/{ref}`: every round after the first. The reference is bound to

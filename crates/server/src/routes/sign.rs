@@ -10,7 +10,7 @@ use halfkey_core::wire::{
 use halfkey_core::{SigningInput, WalletId};
 use sha2::{Digest as _, Sha256};
 
-use super::{check_generation, check_unlocked, freeze};
+use super::{check_generation, check_unlocked};
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
 use crate::auth::Caller;
@@ -21,7 +21,8 @@ use crate::ceremony::sign::{self, Goal, SignContext};
 use crate::ceremony::table::{About, Class, Owner};
 use crate::db::attempts;
 use crate::db::slots::SlotOutcome;
-use crate::db::wallets::{self, WalletRow};
+use crate::db::wallets::{self, ForSigning, WalletRow};
+use crate::freeze;
 use crate::web::Call;
 
 /// `POST /sdk/{env}/waas/{wallet}/signMessage`. One round trip for Ed25519, which leaves nothing
@@ -37,23 +38,24 @@ pub(super) async fn sign_message(
     let (body, digest) = (decoded.body, decoded.digest);
     let reply = app
         .to_the_end(async move {
-            let found = wallet_and_share(&worker, &caller.environment, &wallet).await?;
+            let found = for_signing(&worker, &caller.environment, &wallet).await?;
             open(&worker, caller, found, body, digest).await
         })
         .await?;
     decoded.reply.ok(&reply)
 }
 
-/// A wallet of the caller's environment and its sealed share, in one trip to the database.
-async fn wallet_and_share(
+/// A wallet of the caller's environment, its sealed share and whether it is frozen, in one trip to
+/// the database.
+async fn for_signing(
     app: &App,
     environment: &Environment,
     wallet: &str,
-) -> Result<(WalletRow, Option<Vec<u8>>), ApiError> {
+) -> Result<ForSigning, ApiError> {
     let none = || ApiError::not_found("wallet");
     let id = wallet.parse::<WalletId>().map_err(|_| none())?;
     let mut conn = app.db.read().acquire().await?;
-    wallets::by_id_with_share(&mut conn, &environment.id, id)
+    wallets::for_signing(&mut conn, &environment.id, id)
         .await?
         .ok_or_else(none)
 }
@@ -61,11 +63,14 @@ async fn wallet_and_share(
 async fn open(
     app: &Arc<App>,
     caller: Caller,
-    (wallet, sealed): (WalletRow, Option<Vec<u8>>),
+    found: ForSigning,
     body: SignMessageRequest,
     digest: [u8; 32],
 ) -> Result<CeremonyReply, ApiError> {
-    freeze::check(app, &caller, Some(&wallet.wallet)).await?;
+    if found.is_frozen {
+        return Err(freeze::frozen());
+    }
+    let (wallet, sealed) = (found.wallet, found.sealed);
     check_unlocked(app, &caller.environment, &wallet)?;
     if wallet.stored_state != WalletState::Active {
         let message = "the wallet is not active: prove and commit it first";
