@@ -4,8 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::WalletId;
 use halfkey_core::wire::{
-    ErrorCode, Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, Scope,
-    UnfreezeRequest,
+    Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, Scope, UnfreezeRequest,
 };
 
 use super::wallet_of;
