@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use crate::identity::{self, ProviderIdentity};
 use crate::opts::WalletClientOpts;
 use crate::transport::Transport;
-use crate::{Error, LockToken, Result, sign};
+use crate::{Error, LockToken, Result, backup, sign};
 
 mod identify;
 mod requests;
@@ -113,20 +113,27 @@ impl WalletClient {
         &self.inner.transport
     }
 
-    /// The identity of a wallet, by address.
+    /// The identity of a wallet, by address, and where the provider knows backups of its shares to
+    /// be.
     ///
     /// # Errors
     /// [`crate::Error::WalletNotFound`] when this environment has no such wallet.
     pub async fn fetch_wallet_metadata(&self, account_address: &str) -> Result<WalletProperties> {
-        let summary = self.lookup(account_address).await?;
+        let reply = self.lookup_whole(account_address).await?;
+        let backups = backup::info_of(&reply.key_shares());
+        let summary = reply.summary;
         let properties = WalletProperties::new(
             summary.chain_name,
             summary.wallet_id.to_string(),
             summary.account_address,
         )
         .with_threshold(summary.threshold_signature_scheme);
-        Ok(match summary.derivation_path {
+        let properties = match summary.derivation_path {
             Some(path) => properties.with_derivation_path(path),
+            None => properties,
+        };
+        Ok(match backups {
+            Some(info) => properties.with_backup_info(info),
             None => properties,
         })
     }
@@ -149,7 +156,7 @@ impl WalletClient {
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address = account_address))]
-    async fn lookup_whole(&self, account_address: &str) -> Result<WalletReply> {
+    pub(crate) async fn lookup_whole(&self, account_address: &str) -> Result<WalletReply> {
         let path = self.route(&["byWalletAddress", account_address])?;
         let reply: WalletReply = self.get(&path).await.map_err(requests::no_wallet)?;
         let summary = &reply.summary;

@@ -39,9 +39,24 @@ pub enum Error {
     /// The provider refused the token.
     #[error("authentication failed: {0}")]
     Authentication(Box<ApiError>),
-    /// A backup at the provider was asked for without the password that would protect it.
-    #[error("back_up_to_provider needs a password")]
+    /// A backup at the provider was asked for without the password that would protect it, or one
+    /// that has a password was to be opened without.
+    #[error("a backup at the provider needs a password")]
     PasswordRequired,
+    /// A password that everybody knows protects no backup (custody rule 29).
+    #[error("the environment id protects no backup: take a password or a recovery key")]
+    PasswordRefused,
+    /// The password does not open the backup. Of a `v1` or `v2` backup it cannot be told whether it
+    /// is damaged instead.
+    #[error("the password does not open the backup")]
+    WrongPassword,
+    /// A backup that is half there, altered, or none.
+    #[error("the backup is damaged: {0}")]
+    BackupDamaged(&'static str),
+    /// A backup whose key would be stretched too little to protect it, or so much that it harms
+    /// whoever opens it. Nothing of it was tried.
+    #[error("the backup's key derivation is refused: {0}")]
+    BackupParameters(&'static str),
     /// A feature this version does not have.
     #[error("not supported: {0}")]
     Unsupported(&'static str),
@@ -132,6 +147,14 @@ pub enum Error {
     /// The attempt was aborted for good.
     #[error("attempt {0} was aborted")]
     AttemptAborted(AttemptId),
+    /// The vault tier holds no share of the wallet, and none came from the provider's backup.
+    #[error("no share of the wallet: {vault}; {provider}")]
+    SharesMissing {
+        /// What is missing in the vault tier.
+        vault: String,
+        /// What the provider has, and why nothing came of it.
+        provider: String,
+    },
     /// Something that the vault tier must hold is not there, or is older than what was active.
     #[error("vault tier: {0}")]
     VaultState(String),
@@ -197,6 +220,9 @@ impl Error {
             Self::WalletLocked { .. }
             | Self::AttemptAborted(_)
             | Self::VaultState(_)
+            | Self::SharesMissing { .. }
+            | Self::BackupDamaged(_)
+            | Self::BackupParameters(_)
             | Self::Protocol(_)
             | Self::BadSignature => Fault::BackendPermanent,
             _ => Fault::Caller,

@@ -9,6 +9,7 @@ use alloy_primitives::Signature as EvmSignature;
 use halfkey_chain::WirePayload;
 use halfkey_core::{ChainName, ServerKeyShare, ThresholdSignatureScheme, WalletProperties};
 
+use crate::backup;
 use crate::keygen::{self, CreateOptions};
 use crate::sign::{share, verify};
 use crate::{PendingWallet, PrivateKey, Result, WalletClient, prove};
@@ -34,10 +35,14 @@ impl<'a> EvmWalletClient<'a> {
     /// Creates a wallet and activates it at once as `unproven` (custody rule 8); `WalletStore` or
     /// [`Self::create_wallet_account_pending`] do better. The properties carry the EIP-55 address.
     ///
+    /// With `back_up_to_provider` the shares are first encrypted under `password`, on this side, and
+    /// stored with the provider; the properties say where. `password` may be the text of a
+    /// [`crate::RecoveryKey`].
+    ///
     /// # Errors
-    /// [`crate::Error::PasswordRequired`] and [`crate::Error::Unsupported`] for
-    /// `back_up_to_provider`, before keygen. [`crate::Error::NotActivated`] carries the shares when
-    /// a step after keygen fails.
+    /// [`crate::Error::PasswordRequired`] and [`crate::Error::PasswordRefused`] before keygen.
+    /// [`crate::Error::NotActivated`] carries the shares when a step after keygen fails, the
+    /// backup among them.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn create_wallet_account(
         &self,
@@ -45,11 +50,11 @@ impl<'a> EvmWalletClient<'a> {
         password: Option<String>,
         back_up_to_provider: bool,
     ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
-        keygen::refuse_backup(password, back_up_to_provider)?;
+        let backup = backup::wanted(self.inner, password, back_up_to_provider)?;
         let options = CreateOptions::default();
         self.create_wallet_account_pending(threshold_signature_scheme, &options)
             .await?
-            .activate_with_shares()
+            .back_up_and_activate(backup)
             .await
     }
 
@@ -214,7 +219,7 @@ impl<'a> EvmWalletClient<'a> {
         shares: &[ServerKeyShare],
         payload: &WirePayload,
     ) -> Result<EvmSignature> {
-        let share = share::one(self.inner, ChainName::Evm, properties, shares)?;
+        let share = share::one(self.inner, ChainName::Evm, properties, shares).await?;
         let signature = sign_or_settle(self.inner, &share, shares, payload).await?;
         verify::evm(&signature)
     }

@@ -40,7 +40,7 @@ impl WalletClient {
         shares: &[ServerKeyShare],
     ) -> Result<RootKey> {
         let chain: ChainName = properties.chain_name.parse()?;
-        let own = share::one(self, chain, properties, shares)?;
+        let own = share::one(self, chain, properties, shares).await?;
         let theirs = self.lookup(&properties.account_address).await?;
         let is_locked = theirs.state != WalletState::Active;
         run(self, &own, is_locked).await

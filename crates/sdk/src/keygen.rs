@@ -193,18 +193,3 @@ fn check(params: &KeygenParams, created: &CreatedWallet, shares: &[KeyShare]) ->
         ))
     }
 }
-
-/// Backup at the provider does not exist yet. Says so before anything is made; without a password
-/// it never will (custody rule 29).
-pub(crate) fn refuse_backup(password: Option<String>, back_up_to_provider: bool) -> Result<()> {
-    let password = password.map(halfkey_core::SecretString::from);
-    if !back_up_to_provider {
-        return Ok(());
-    }
-    if password.is_none_or(|password| password.is_empty()) {
-        return Err(Error::PasswordRequired);
-    }
-    Err(Error::Unsupported(
-        "back_up_to_provider; keep the shares with WalletStore",
-    ))
-}

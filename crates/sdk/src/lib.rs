@@ -9,6 +9,7 @@
 //! process (custody rule 1); every signature is verified against the wallet's address before it is
 //! returned.
 
+mod backup;
 mod ceremony;
 mod change;
 mod client;
@@ -38,10 +39,11 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    Changed, CheckedPage, Health, PendingEntry, ResumeTarget, Resumed, Settled, StoreContexts,
-    StoreOptions, StoredWallet, WalletStore, WalletView,
+    Changed, CheckedPage, Health, PasswordSource, PendingEntry, Recovered, ResumeTarget, Resumed,
+    Settled, StoreContexts, StoreOptions, StoredWallet, WalletStore, WalletView,
 };
 
+pub use backup::{BackupFormat, RecoveredKeyShares, RecoveryKey, WalletOperation};
 pub use client::WalletClient;
 #[cfg(feature = "vault")]
 pub use error::vault_code;

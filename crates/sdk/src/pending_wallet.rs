@@ -9,10 +9,11 @@ use halfkey_core::{
 };
 use halfkey_mpc::KeyShare;
 
+use crate::backup::{self, BackupSecret};
 use crate::error::{Unactivated, carry};
 use crate::sign::share;
 use crate::transport::Retry;
-use crate::{Error, Result, SealHint, WalletClient, identity, prove};
+use crate::{BackupFormat, Error, Result, SealHint, WalletClient, identity, prove};
 
 mod commit;
 
@@ -173,10 +174,34 @@ impl PendingWallet {
         }
     }
 
-    /// The same, giving the shares as well.
-    pub(crate) async fn activate_with_shares(
-        self,
+    /// Encrypts the shares under `password`, or under the text of a [`crate::RecoveryKey`], and
+    /// stores them with the provider; [`Self::activate`] then tells where in the properties. The
+    /// wallet stays pending, and this can be repeated.
+    ///
+    /// # Errors
+    /// As [`WalletClient::store_encrypted_backup`].
+    #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
+    pub async fn back_up(&mut self, password: &str, format: BackupFormat) -> Result<()> {
+        let secret = BackupSecret::for_writing(password, self.client.environment())?;
+        self.back_up_under(&secret, format).await
+    }
+
+    async fn back_up_under(&mut self, secret: &BackupSecret, format: BackupFormat) -> Result<()> {
+        let info = backup::back_up(&self.client, &self.key_shares, secret, format).await?;
+        self.properties.external_server_key_shares_backup_info = Some(info);
+        Ok(())
+    }
+
+    /// Activates, after a backup where one is wanted, and gives the shares as well.
+    pub(crate) async fn back_up_and_activate(
+        mut self,
+        secret: Option<BackupSecret>,
     ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
+        if let Some(secret) = secret
+            && let Err(error) = self.back_up_under(&secret, BackupFormat::default()).await
+        {
+            return Err(self.not_activated(error));
+        }
         match self.commit().await {
             Ok(()) => Ok((self.properties, self.shares)),
             Err(error) => Err(self.not_activated(error)),

@@ -65,9 +65,7 @@ pub(crate) async fn prove_active(
     let mut decoded = decoded.collect::<Result<Vec<_>>>()?;
     decoded.sort_by_key(|share| share.header().party);
     share::same_set(client, &decoded)?;
-    for one in &decoded {
-        share::belongs(client, chain, properties, one)?;
-    }
+    share::all_belong(client, chain, properties, &decoded).await?;
     prove(client, &decoded, ProofOperation::Prove).await
 }
 

@@ -7,17 +7,19 @@ use std::sync::{Arc, Once};
 use halfkey_core::random::os_rng;
 use halfkey_core::{ChainName, PartyIndex, RequestId, ThresholdSignatureScheme, WalletProperties};
 use halfkey_vault::{Access, PropertiesStore, Purpose, ReadThrough, Vault};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::{Error, Result, WalletClient};
 
 mod activate;
 mod adopt;
 mod alias;
+mod backup;
 mod change;
 mod contexts;
 mod create;
 mod export;
+mod fall_back;
 mod finish;
 mod get_or_create;
 mod guard;
@@ -25,6 +27,7 @@ mod health;
 mod open;
 mod options;
 mod pin;
+mod recover;
 mod resume;
 mod row;
 mod rows;
@@ -36,8 +39,10 @@ mod view;
 
 pub use change::Changed;
 pub use contexts::StoreContexts;
+pub use fall_back::PasswordSource;
 pub use health::{CheckedPage, Health};
 pub use options::StoreOptions;
+pub use recover::Recovered;
 pub use resume::{PendingEntry, ResumeTarget, Resumed, Settled};
 pub use view::{StoredWallet, WalletView};
 
@@ -62,6 +67,10 @@ pub struct WalletStore {
     pinned: Arc<OnceCell<()>>,
     /// Whether it was said that both shares of a quorum lie in one vault.
     warned: Arc<Once>,
+    /// Where the passwords of the provider's backups come from, should shares be missing here.
+    passwords: Option<Arc<dyn PasswordSource>>,
+    /// One wallet at a time is put back.
+    recovering: Arc<Mutex<()>>,
 }
 
 impl fmt::Debug for WalletStore {
@@ -89,6 +98,8 @@ impl WalletStore {
             options,
             pinned: Arc::default(),
             warned: Arc::new(Once::new()),
+            passwords: None,
+            recovering: Arc::default(),
         }
     }
 

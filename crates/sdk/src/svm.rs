@@ -5,6 +5,7 @@ use halfkey_core::{
     ChainName, ServerKeyShare, Signature, ThresholdSignatureScheme, Variant, WalletProperties,
 };
 
+use crate::backup;
 use crate::evm::sign_or_settle;
 use crate::keygen::{self, CreateOptions};
 use crate::sign::share;
@@ -39,9 +40,14 @@ impl<'a> SvmWalletClient<'a> {
     /// Creates a wallet and activates it at once as `unproven` (custody rule 8); `WalletStore` or
     /// [`Self::create_wallet_account_pending`] do better. The properties carry the base58 address.
     ///
+    /// With `back_up_to_provider` the shares are first encrypted under `password`, on this side, and
+    /// stored with the provider; the properties say where. `password` may be the text of a
+    /// [`crate::RecoveryKey`].
+    ///
     /// # Errors
-    /// [`Error::PasswordRequired`] and [`Error::Unsupported`] for `back_up_to_provider`, before
-    /// keygen. [`Error::NotActivated`] carries the shares when a step after keygen fails.
+    /// [`Error::PasswordRequired`] and [`Error::PasswordRefused`] before keygen.
+    /// [`Error::NotActivated`] carries the shares when a step after keygen fails, the backup among
+    /// them.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn create_wallet_account(
         &self,
@@ -49,14 +55,14 @@ impl<'a> SvmWalletClient<'a> {
         password: Option<String>,
         back_up_to_provider: bool,
     ) -> Result<(WalletProperties, Vec<ServerKeyShare>)> {
-        keygen::refuse_backup(password, back_up_to_provider)?;
+        let backup = backup::wanted(self.inner, password, back_up_to_provider)?;
         let options = CreateOptions {
             variant: self.variant,
             ..CreateOptions::default()
         };
         self.create_wallet_account_pending(threshold_signature_scheme, &options)
             .await?
-            .activate_with_shares()
+            .back_up_and_activate(backup)
             .await
     }
 
@@ -163,7 +169,7 @@ impl<'a> SvmWalletClient<'a> {
         shares: &[ServerKeyShare],
         payload: &WirePayload,
     ) -> Result<String> {
-        let share = share::one(self.inner, ChainName::Svm, properties, shares)?;
+        let share = share::one(self.inner, ChainName::Svm, properties, shares).await?;
         let signature = sign_or_settle(self.inner, &share, shares, payload).await?;
         base58(&signature)
     }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::tools;
 
+pub mod backup;
+
 /// A signature and what it should be over, for a judge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question(Value);

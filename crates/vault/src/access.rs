@@ -17,6 +17,8 @@ pub enum Purpose {
     Change,
     /// Taking the whole key out.
     Export,
+    /// Encrypting it for a backup, or putting back what came from one.
+    Backup,
     /// Settling what an earlier process left pending.
     Resume,
     /// Writing or reading locks and high-water marks.
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Sign => "sign",
             Self::Change => "change",
             Self::Export => "export",
+            Self::Backup => "backup",
             Self::Resume => "resume",
             Self::Guard => "guard",
             Self::Probe => "probe",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 24] = [
+const PARTS: [(&str, &[&str]); 25] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
@@ -16,6 +16,7 @@ const PARTS: [(&str, &[&str]); 24] = [
     ("rage", &["rage"]),
     ("typage", &["typage"]),
     ("record judge (Python)", &["judge"]),
+    ("backup judges (Node, Python)", &["backup_judge"]),
     ("PostgreSQL", &["postgres"]),
     ("Redis, single", &["redis"]),
     ("Redis over TLS", &["redis_tls"]),

@@ -88,6 +88,10 @@ pub struct BackupPlace {
 pub struct BackupLocationsRequest {
     /// The places.
     pub locations: Vec<BackupPlace>,
+    /// Backups kept by the provider that those at `locations` take the place of: it drops them
+    /// once the new ones are there, and only then. Needs the scope `wallet.backup`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<BackupId>,
 }
 
 /// One place as the reply names it.

@@ -15,6 +15,8 @@ pub(crate) enum Class {
     Keygen,
     /// Milliseconds a step; proofs too.
     Sign,
+    /// A password made into a key: up to seconds, and up to 256 MiB of memory each.
+    Stretch,
 }
 
 /// The permits.
@@ -22,7 +24,11 @@ pub(crate) enum Class {
 pub(crate) struct Pool {
     keygen: Arc<Semaphore>,
     sign: Arc<Semaphore>,
+    stretch: Arc<Semaphore>,
 }
+
+/// Passwords made into keys at once, however many cores there are: each takes memory.
+const MOST_STRETCHED: usize = 2;
 
 /// Process-wide, as the cores are.
 static POOL: LazyLock<Pool> = LazyLock::new(|| {
@@ -44,6 +50,7 @@ impl Pool {
         Self {
             keygen: Arc::new(Semaphore::new(keygen)),
             sign: Arc::new(Semaphore::new(sign)),
+            stretch: Arc::new(Semaphore::new(keygen.min(MOST_STRETCHED))),
         }
     }
 
@@ -56,6 +63,7 @@ impl Pool {
         let permits = match class {
             Class::Keygen => &self.keygen,
             Class::Sign => &self.sign,
+            Class::Stretch => &self.stretch,
         };
         let permit = Arc::clone(permits).acquire_owned().await;
         let permit = permit.map_err(|_| Error::Bug("the pool of steps was closed"))?;

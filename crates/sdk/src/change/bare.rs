@@ -83,9 +83,7 @@ impl WalletClient {
         let mut decoded: Vec<Arc<KeyShare>> = decoded.collect::<Result<_>>()?;
         decoded.sort_by_key(|one| one.header().party);
         share::same_set(self, &decoded)?;
-        for one in &decoded {
-            share::belongs(self, chain, properties, one)?;
-        }
+        share::all_belong(self, chain, properties, &decoded).await?;
         let theirs = self.lookup(&properties.account_address).await?;
         let header = decoded.first().ok_or(Error::NoShare)?.header();
         let ours = header.generation.0.saturating_add(1);

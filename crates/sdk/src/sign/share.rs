@@ -44,15 +44,44 @@ pub(crate) fn properties(share: &KeyShare) -> Result<WalletProperties> {
 }
 
 /// The one share that a signature needs: the first given, and no other is opened (custody rule 2).
-pub(crate) fn one(
+pub(crate) async fn one(
     client: &WalletClient,
     chain: ChainName,
     properties: &WalletProperties,
     shares: &[ServerKeyShare],
 ) -> Result<Arc<KeyShare>> {
-    let share = decode(shares.first().ok_or(Error::NoShare)?)?;
-    belongs(client, chain, properties, &share)?;
-    Ok(Arc::new(share))
+    let share = Arc::new(decode(shares.first().ok_or(Error::NoShare)?)?);
+    all_belong(client, chain, properties, &[Arc::clone(&share)]).await?;
+    Ok(share)
+}
+
+/// Checks every share by [`belongs`]. Properties that have fallen behind a change of the wallet
+/// are no fault of the shares: then the provider's word on the wallet stands in for them.
+pub(crate) async fn all_belong(
+    client: &WalletClient,
+    chain: ChainName,
+    stated: &WalletProperties,
+    shares: &[Arc<KeyShare>],
+) -> Result<()> {
+    let check = |stated: &WalletProperties| {
+        let mut shares = shares.iter();
+        shares.try_for_each(|share| belongs(client, chain, stated, share))
+    };
+    match check(stated) {
+        Err(stale @ Error::StaleWalletProperties(_)) => {
+            match client.fetch_wallet_metadata(&stated.account_address).await {
+                Ok(fresh) => check(&fresh),
+                Err(error) => {
+                    tracing::warn!(
+                        code = error.code(),
+                        "stale properties were not fetched anew"
+                    );
+                    Err(stale)
+                }
+            }
+        }
+        other => other,
+    }
 }
 
 /// Checks environment, party, wallet, address and registered path of `share`.

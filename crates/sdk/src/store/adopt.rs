@@ -1,5 +1,6 @@
 //! Taking back shares that an error carried, and locks that could not be stored.
 
+use halfkey_core::crash_point::crash_point;
 use halfkey_core::{ServerKeyShare, WalletProperties};
 use halfkey_mpc::KeyShare;
 use halfkey_vault::{BindCtx, Error as VaultError, Expect, Purpose, RecordName};
@@ -51,7 +52,9 @@ impl WalletStore {
         Ok(is_active)
     }
 
-    async fn restore_share(
+    /// Writes one share where it is missing or damaged: under its own name, and under the active
+    /// one where the generation `is_active`.
+    pub(super) async fn restore_share(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
@@ -77,6 +80,7 @@ impl WalletStore {
         }
         for name in names {
             self.restore_record(&name, &ctx, share).await?;
+            crash_point("restore.after_record");
         }
         Ok(())
     }

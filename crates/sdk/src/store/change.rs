@@ -2,6 +2,7 @@
 //! beside the active one, read back, proven and committed before anything of the old one moves
 //! (custody rules 6 to 12).
 
+use core::borrow::Borrow;
 use std::sync::Arc;
 
 use halfkey_core::crash_point::crash_point;
@@ -89,7 +90,16 @@ impl WalletStore {
     /// more to settle.
     async fn change(&self, address: &str, wanted: Wanted) -> Result<Changed> {
         let (store, address) = (self.clone(), address.to_owned());
-        to_the_end(async move { store.change_now(&address, wanted).await }).await
+        to_the_end(async move {
+            match store.change_now(&address, wanted).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.change_now(&address, wanted).await
+                }
+                changed => changed,
+            }
+        })
+        .await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
@@ -214,29 +224,7 @@ impl WalletStore {
         made: &[KeyShare],
         compromised: bool,
     ) -> Result<(Versioned<StateRow>, AttemptId)> {
-        let state = &row.value;
-        let first = made.first().ok_or(Error::NoShare)?.header();
-        let mut parties = Vec::new();
-        for share in made {
-            let header = share.header();
-            let record = RecordName::staged_share(
-                &self.options.prefix,
-                &state.address,
-                header.party,
-                header.generation,
-                header.attempt,
-            )?;
-            parties.push(PartyRow {
-                party: header.party,
-                key_share: header.key_share,
-                record: record.as_str().to_owned(),
-            });
-        }
-        let now = self.client.clock().now();
-        let mut pending = GenerationRow::pending(first, parties, now);
-        pending.burns_earlier = compromised;
-        let mut next = state.clone();
-        next.generations.push(pending.clone());
+        let (next, pending) = self.with_pending(&row.value, made, compromised)?;
         crash_point("change.before_intent");
         let rev = match self.write_row(&next, Expect::Rev(row.rev)).await {
             Ok(rev) => rev,
@@ -258,10 +246,43 @@ impl WalletStore {
             crash_point("change.after_sealed_write");
         }
         let row = Versioned { value: next, rev };
-        Ok((row, first.attempt))
+        Ok((row, pending.attempt))
+    }
+
+    /// The row with a generation of these shares pending beside the others; nothing is written.
+    pub(super) fn with_pending<S: Borrow<KeyShare>>(
+        &self,
+        state: &StateRow,
+        made: &[S],
+        compromised: bool,
+    ) -> Result<(StateRow, GenerationRow)> {
+        let first = made.first().ok_or(Error::NoShare)?.borrow().header();
+        let mut parties = Vec::new();
+        for share in made {
+            let header = share.borrow().header();
+            let record = RecordName::staged_share(
+                &self.options.prefix,
+                &state.address,
+                header.party,
+                header.generation,
+                header.attempt,
+            )?;
+            parties.push(PartyRow {
+                party: header.party,
+                key_share: header.key_share,
+                record: record.as_str().to_owned(),
+            });
+        }
+        let now = self.client.clock().now();
+        let mut pending = GenerationRow::pending(first, parties, now);
+        pending.burns_earlier = compromised;
+        let mut next = state.clone();
+        next.generations.push(pending.clone());
+        Ok((next, pending))
     }
 }
 
+#[derive(Clone, Copy)]
 struct Wanted {
     operation: ChangeOperation,
     scheme: Option<ThresholdSignatureScheme>,

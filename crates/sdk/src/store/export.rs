@@ -23,7 +23,16 @@ impl WalletStore {
     /// As there; [`Error::CannotOpen`] for a process without the right to open.
     pub async fn export(&self, address: &str) -> Result<RootKey> {
         let (store, address) = (self.clone(), address.to_owned());
-        to_the_end(async move { store.export_now(&address).await }).await
+        to_the_end(async move {
+            match store.export_now(&address).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.export_now(&address).await
+                }
+                exported => exported,
+            }
+        })
+        .await
     }
 
     /// Exports the key of a wallet to `recipient` alone; see

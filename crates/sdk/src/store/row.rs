@@ -4,9 +4,9 @@
 
 use halfkey_core::wire::ProofState;
 use halfkey_core::{
-    AttemptId, ChainName, CustodyOrigin, DerivationPath, EnvironmentId, Generation, KeyShareId,
-    KeyType, PartyIndex, ShareSetId, ThresholdSignatureScheme, UnixMillis, WalletId,
-    WalletProperties,
+    AttemptId, ChainName, CustodyOrigin, DerivationPath, EnvironmentId, Generation,
+    KeyShareBackupInfo, KeyShareId, KeyType, PartyIndex, ShareSetId, ThresholdSignatureScheme,
+    UnixMillis, WalletId, WalletProperties,
 };
 use halfkey_mpc::{KeyShare, ShareHeader};
 use halfkey_vault::{BindCtx, RecordPurpose};
@@ -106,6 +106,9 @@ pub(super) struct StateRow {
     /// Whether the whole key ever left by this half's doing.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(super) exported: bool,
+    /// Where backups of the active generation's shares are, as far as this store made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) backups: Option<KeyShareBackupInfo>,
     pub(super) generations: Vec<GenerationRow>,
 }
 
@@ -133,6 +136,7 @@ impl StateRow {
             public_key: hex::encode(&header.group_public_key),
             created_at: now,
             exported: false,
+            backups: properties.external_server_key_shares_backup_info.clone(),
             generations: vec![GenerationRow::pending(header, parties, now)],
         }
     }
@@ -186,6 +190,10 @@ impl StateRow {
             return;
         };
         let before = (self.scheme, self.custody_origin);
+        if self.active().is_some_and(|one| one.attempt != attempt) {
+            // They are of shares that sign no more.
+            self.backups = None;
+        }
         for one in &mut self.generations {
             let ended = match one.state {
                 GenerationState::Active if one.attempt != attempt => GenerationState::Retired,
@@ -225,13 +233,17 @@ impl StateRow {
     }
 
     pub(super) fn properties(&self) -> WalletProperties {
-        WalletProperties::new(
+        let properties = WalletProperties::new(
             self.chain.as_str(),
             self.wallet.to_string(),
             self.account_address.clone(),
         )
         .with_threshold(self.scheme)
-        .with_derivation_path(self.derivation_path.indices().to_vec())
+        .with_derivation_path(self.derivation_path.indices().to_vec());
+        match &self.backups {
+            Some(info) => properties.with_backup_info(info.clone()),
+            None => properties,
+        }
     }
 
     /// What a party's share of a generation is sealed under.

@@ -141,20 +141,28 @@ impl WalletStore {
         address: &str,
         payload: &WirePayload,
     ) -> Result<Signature> {
-        let mut used = None;
+        let (mut used, mut has_fallen_back) = (None, false);
         // A change of the wallet's shares may be committed between any two steps of this: then the
         // row says so, and the new shares sign. A wallet that changes all the time has to stop.
         for _ in 0..8 {
-            let tried = self.sign_once(chain, address, payload, &mut used).await;
-            match tried {
-                Err(error) if may_have_changed(&error) => {
-                    let now = self.settled_row(address).await?;
-                    let now = now.value.active().map(|one| one.attempt);
-                    if now.is_none() || now == used {
-                        return Err(error);
+            let error = match self.sign_once(chain, address, payload, &mut used).await {
+                Err(error) if has_fallen_back => error,
+                Err(error) => match self.fall_back(address, error).await {
+                    Ok(()) => {
+                        has_fallen_back = true;
+                        continue;
                     }
-                }
-                other => return other,
+                    Err(error) => error,
+                },
+                signed => return signed,
+            };
+            if !may_have_changed(&error) {
+                return Err(error);
+            }
+            let now = self.settled_row(address).await?;
+            let now = now.value.active().map(|one| one.attempt);
+            if now.is_none() || now == used {
+                return Err(error);
             }
         }
         Err(Error::VaultState(

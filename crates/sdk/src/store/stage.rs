@@ -10,6 +10,33 @@ impl WalletStore {
     /// Writes the intent, then every party's share, sealed and read back. Everything must be absent
     /// before (custody rule 23).
     pub(super) async fn stage(&self, pending: &PendingWallet, claims: &[Claim<'_>]) -> Result<()> {
+        let row = self.pending_row(pending)?;
+        crash_point("create.before_intent");
+        self.write_row(&row, Expect::Absent).await?;
+        crash_point("create.after_intent");
+        for claim in claims {
+            // Whoever loses a race for a name has stored no share: its attempt comes to nothing.
+            self.claim(claim, &row, pending.attempt_id()).await?;
+            crash_point("create.after_alias");
+        }
+        let generation = row
+            .generations
+            .first()
+            .ok_or(Error::Bug("a row without generations"))?;
+        let access = self.access(Purpose::Create);
+        for (share, party) in pending.key_shares().iter().zip(&generation.parties) {
+            let name = RecordName::new(&*party.record)?;
+            let ctx = row.share_ctx(generation, party);
+            self.vault_of(party.party)
+                .store(&name, &ctx, &share.encode()?, Expect::Absent, &access)
+                .await?;
+            crash_point("create.after_sealed_write");
+        }
+        Ok(())
+    }
+
+    /// The row of a wallet that is about to be stored; nothing is written.
+    pub(super) fn pending_row(&self, pending: &PendingWallet) -> Result<StateRow> {
         let prefix = &self.options.prefix;
         let shares = pending.key_shares();
         let first = shares
@@ -37,28 +64,12 @@ impl WalletStore {
             });
         }
         let now = self.client.clock().now();
-        let row = StateRow::pending(first, pending.properties(), address, parties, now);
-        crash_point("create.before_intent");
-        self.write_row(&row, Expect::Absent).await?;
-        crash_point("create.after_intent");
-        for claim in claims {
-            // Whoever loses a race for a name has stored no share: its attempt comes to nothing.
-            self.claim(claim, &row, pending.attempt_id()).await?;
-            crash_point("create.after_alias");
-        }
-        let generation = row
-            .generations
-            .first()
-            .ok_or(Error::Bug("a row without generations"))?;
-        let access = self.access(Purpose::Create);
-        for (share, party) in shares.iter().zip(&generation.parties) {
-            let name = RecordName::new(&*party.record)?;
-            let ctx = row.share_ctx(generation, party);
-            self.vault_of(party.party)
-                .store(&name, &ctx, &share.encode()?, Expect::Absent, &access)
-                .await?;
-            crash_point("create.after_sealed_write");
-        }
-        Ok(())
+        Ok(StateRow::pending(
+            first,
+            pending.properties(),
+            address,
+            parties,
+            now,
+        ))
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ThresholdSignatureScheme::TwoOfTwo;
+use ThresholdSignatureScheme::{TwoOfThree, TwoOfTwo};
 use halfkey::{
     Error, EvmWalletClient, NetworkKind, PendingWallet, ServerKeyShare, SvmWalletClient,
     ThresholdSignatureScheme, Timeouts, Variant, WalletClient, WalletClientOpts,
@@ -85,13 +85,6 @@ async fn a_share_that_does_not_belong_is_refused_before_anything_is_sent() {
         "{error:?}"
     );
 
-    let mut stale = properties.clone();
-    stale.derivation_path = Some(vec![1]);
-    let error = svm.sign_message(&stale, &shares, "x").await.unwrap_err();
-    assert!(
-        matches!(error, Error::StaleWalletProperties(_)),
-        "{error:?}"
-    );
     let error = EvmWalletClient::new(&client)
         .sign_message(&properties, &shares, "x")
         .await
@@ -196,8 +189,8 @@ async fn another_environments_wallet_is_not_found() {
 }
 
 #[tokio::test]
-async fn backup_at_the_provider_fails_before_keygen() {
-    let opts = WalletClientOpts::new("env").base_api_url("http://127.0.0.1:9");
+async fn a_backup_that_nothing_protects_is_refused_before_keygen() {
+    let opts = WalletClientOpts::new("env-1").base_api_url("http://127.0.0.1:9");
     let client = WalletClient::new(opts).unwrap();
     let evm = EvmWalletClient::new(&client);
     for password in [None, Some(String::new())] {
@@ -207,13 +200,61 @@ async fn backup_at_the_provider_fails_before_keygen() {
             .unwrap_err();
         assert!(matches!(error, Error::PasswordRequired), "{error:?}");
     }
-    let password = Some("hunter2 hunter2".to_owned());
+    // What one published SDK takes where it is given none.
+    for password in ["env-1", "ENV-1", " env-1 "] {
+        let error = evm
+            .create_wallet_account(TwoOfTwo, Some(password.to_owned()), true)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::PasswordRefused), "{error:?}");
+    }
+    let mistyped = Some("hkr1_hunter2".to_owned());
     let error = evm
-        .create_wallet_account(TwoOfTwo, password, true)
+        .create_wallet_account(TwoOfTwo, mistyped, true)
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::Unsupported(_)), "{error:?}");
-    assert!(!format!("{error:?}").contains("hunter2"));
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("hunter2"));
+}
+
+/// Properties that have fallen behind the wallet are no reason not to sign: the provider is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_properties_heal_from_the_provider() {
+    let provider = Provider::start().await;
+    let proxy = Proxy::start(provider.running().addr()).await;
+    let client = provider.client_with(provider.opts_at(&proxy.url())).await;
+    let svm = SvmWalletClient::new(&client);
+    let (properties, shares) = svm
+        .create_wallet_account(TwoOfTwo, None, false)
+        .await
+        .unwrap();
+    let mut other_path = properties.clone();
+    other_path.derivation_path = Some(vec![1]);
+    let other_scheme = properties.clone().with_threshold(TwoOfThree);
+    for stale in [other_path, other_scheme] {
+        let signature = svm.sign_message(&stale, &shares, "x").await.unwrap();
+        assert!(crate::bare::verifies(
+            &properties.account_address,
+            b"x",
+            &signature
+        ));
+        client.export_private_key(&stale, &shares).await.unwrap();
+        client.refresh_wallet(&stale, &shares, false).await.unwrap();
+        // When nobody knows better, they are as stale as they look.
+        proxy.forge_reply(0, "404 Not Found", "{}");
+        let error = svm.sign_message(&stale, &shares, "x").await.unwrap_err();
+        assert!(
+            matches!(error, Error::StaleWalletProperties(_)),
+            "{error:?}"
+        );
+    }
+    assert_eq!(
+        client
+            .fetch_wallet_metadata(&properties.account_address)
+            .await
+            .unwrap(),
+        properties
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,8 @@
 mod addresses;
 mod adopted;
 mod anvil;
+mod backed_up;
+mod bad_backup;
 mod bad_input;
 mod bare;
 mod changed;
@@ -27,6 +29,7 @@ mod named;
 mod privacy;
 mod provider;
 mod proxy;
+mod recovered;
 mod sealed;
 mod seeds;
 mod stored;

@@ -21,6 +21,8 @@ struct State {
     silent: bool,
     /// What the n-th reply from now is replaced with.
     forge: Option<(usize, Vec<u8>)>,
+    /// Whether that request reaches the provider.
+    refuses: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -89,6 +91,12 @@ impl Proxy {
         self.state.lock().unwrap().forge = Some((nth, reply.into_bytes()));
     }
 
+    /// The same, but the provider never hears of that request.
+    pub(crate) fn refuse_request(&self, nth: usize, status: &str, json: &str) {
+        self.forge_reply(nth, status, json);
+        self.state.lock().unwrap().refuses = true;
+    }
+
     pub(crate) fn take_seen(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
@@ -99,7 +107,7 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
         return;
     };
     let bytes = request.to_bytes();
-    let (silent, lost, forged) = {
+    let (silent, lost, forged, refused) = {
         let mut state = state.lock().unwrap();
         let mut lost = false;
         if let Some(lose) = &mut state.lose {
@@ -116,17 +124,20 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
             }
             None => None,
         };
-        (state.silent, lost, forged)
+        let refused = forged.is_some() && std::mem::take(&mut state.refuses);
+        (state.silent, lost, forged, refused)
     };
     if silent {
         // Until the client gives up.
         let _ended = client.read(&mut [0; 1]).await;
         return;
     }
-    let mut server = TcpStream::connect(upstream).await.unwrap();
-    server.write_all(&bytes).await.unwrap();
     let mut reply = Vec::new();
-    server.read_to_end(&mut reply).await.unwrap();
+    if !refused {
+        let mut server = TcpStream::connect(upstream).await.unwrap();
+        server.write_all(&bytes).await.unwrap();
+        server.read_to_end(&mut reply).await.unwrap();
+    }
     let reply = forged.unwrap_or(reply);
     if !lost && client.write_all(&reply).await.is_ok() {
         let _closed = client.shutdown().await;

@@ -10,7 +10,8 @@ use halfkey_vault::audit::memory::MemoryAudit;
 use halfkey_vault::kms::memory::MemoryKek;
 use halfkey_vault::store::memory::{MemoryProperties, MemoryRecords};
 use halfkey_vault::{
-    Error as VaultError, Expect, GetRecord as _, PutRecord, RecordName, Rev, Vault, VaultParts,
+    Error as VaultError, Expect, GetRecord as _, ListRecords as _, PutRecord, RecordName, Rev,
+    Vault, VaultParts,
 };
 
 /// One customer's storage; what a process forgets is still here.
@@ -67,6 +68,29 @@ impl Storage {
     pub(crate) async fn holds(&self, name: &str) -> bool {
         let name = RecordName::new(name).unwrap();
         self.records.get(&name).await.unwrap().is_some()
+    }
+
+    /// A copy as it is restored from a backup of the store: same KEK, an empty cache.
+    pub(crate) async fn copy(&self) -> Self {
+        self.without("nothing of it").await
+    }
+
+    /// The same without the records whose names start with `prefix`.
+    pub(crate) async fn without(&self, prefix: &str) -> Self {
+        let copy = Self {
+            kek: Arc::clone(&self.kek),
+            ..Self::new()
+        };
+        let page = self.records.list("", None, 1000).await.unwrap();
+        assert!(page.next.is_none());
+        for name in page.names {
+            if !name.as_str().starts_with(prefix) {
+                let record = self.records.get(&name).await.unwrap().unwrap();
+                let put = copy.records.put(&name, &record.value, Expect::Absent);
+                put.await.unwrap();
+            }
+        }
+        copy
     }
 
     /// A process that may seal and write, but not open.

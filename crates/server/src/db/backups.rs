@@ -112,6 +112,25 @@ pub(crate) async fn insert(
     Ok(BackupId::from_bytes(bytes(&stored, "backup_id")?))
 }
 
+/// Forgets a backup that is kept here, if it is this wallet's.
+pub(crate) async fn remove(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    id: BackupId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM backups
+         WHERE environment = ? AND wallet_id = ? AND backup_id = ? AND credential IS NOT NULL",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(id.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// How many backups of one generation there are.
 pub(crate) async fn count(
     conn: &mut SqliteConnection,

@@ -205,7 +205,9 @@ async fn fetch(
         .detail(serde_json::json!({ "backups": ids, "fetches": fetches }));
     let activity = tx.record(&entry).await?;
     // The count and the entry are durable before anything is given out or refused.
+    crash_point("recover.before-commit");
     tx.commit().await?;
+    crash_point("recover.after-commit");
     if !allowed {
         let message = "too many fetches of this wallet's backups: wait a minute";
         return Err(ApiError::new(ErrorCode::TooManyRequests, message));
@@ -260,7 +262,7 @@ pub(super) async fn locations(
     let reply = app
         .to_the_end(async move {
             let wallet = wallet_of(&worker, &caller.environment, &wallet).await?;
-            register(&worker, &caller, &wallet, body.locations).await
+            register(&worker, &caller, &wallet, body).await
         })
         .await?;
     decoded.reply.ok(&reply)
@@ -270,8 +272,15 @@ async fn register(
     app: &App,
     caller: &Caller,
     wallet: &WalletRow,
-    places: Vec<BackupPlace>,
+    body: BackupLocationsRequest,
 ) -> Result<BackupLocationsReply, ApiError> {
+    let BackupLocationsRequest {
+        locations: places,
+        replaces,
+    } = body;
+    if !replaces.is_empty() {
+        caller.require(Scope::Backup)?;
+    }
     let generation = wallet.generation;
     let mut here = Vec::new();
     let mut elsewhere = Vec::new();
@@ -292,11 +301,15 @@ async fn register(
         }
     }
     drop(conn);
+    let kept: Vec<_> = here.iter().map(|one| one.key_share_id).collect();
     if !elsewhere.is_empty() {
         let rows: Vec<_> = elsewhere.iter().map(|(row, _)| row.clone()).collect();
         let (ids, _) = put_all(app, caller, wallet, generation, &rows, "backup.located").await?;
         let named = ids.into_iter().zip(&elsewhere);
         here.extend(named.map(|(id, (_, place))| located(id, place)));
+    }
+    if !replaces.is_empty() {
+        replace(app, caller, wallet, &kept, &replaces).await?;
     }
     Ok(BackupLocationsReply {
         message: "ok".to_owned(),
@@ -304,6 +317,41 @@ async fn register(
         wallet_active: wallet.state() == WalletState::Active,
         locations_with_key_shares: here,
     })
+}
+
+/// Drops what `kept` takes the place of. What is gone already stays so: a repeat changes nothing.
+async fn replace(
+    app: &App,
+    caller: &Caller,
+    wallet: &WalletRow,
+    kept: &[BackupId],
+    replaced: &[BackupId],
+) -> Result<(), ApiError> {
+    let most = usize::try_from(MOST_BACKUPS).unwrap_or(usize::MAX);
+    if replaced.len() > most || kept.is_empty() || replaced.iter().any(|id| kept.contains(id)) {
+        let message = "a backup is replaced by another one that is kept here";
+        return Err(ApiError::invalid(message));
+    }
+    let environment = &caller.environment.id;
+    let mut tx = app.db.begin().await?;
+    for id in kept {
+        // Looked at again in this transaction: another request may have replaced it meanwhile.
+        let row = backups::by_id(tx.conn(), environment, wallet.wallet, *id).await?;
+        row.ok_or_else(|| ApiError::not_found("backup"))?;
+    }
+    for id in replaced {
+        backups::remove(&mut tx, environment, wallet.wallet, *id).await?;
+    }
+    let actor = caller.actor();
+    let entry = Entry::new(environment, "backup.replaced", &actor)
+        .wallet(wallet.wallet)
+        .request(caller.request)
+        .detail(serde_json::json!({ "backups": replaced, "by": kept }));
+    tx.record(&entry).await?;
+    crash_point("backup.before-replace");
+    tx.commit().await?;
+    crash_point("backup.after-replace");
+    Ok(())
 }
 
 fn located(id: BackupId, place: &BackupPlace) -> LocatedBackup {
