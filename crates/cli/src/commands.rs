@@ -32,7 +32,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             vault::run(&data, passphrase, (command, second), output).await
         }
         Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
-        Command::Incident(command) => incident::run(&data, passphrase, command, output).await,
+        Command::Incident(command) => {
+            Box::pin(incident::run(&data, passphrase, command, output)).await
+        }
         Command::Audit(command) => audit::run(&data, passphrase, command, output).await,
     }
 }

@@ -61,7 +61,7 @@ impl WalletClient {
         recipient: &Recipient,
     ) -> Result<SealedKey> {
         let chain: ChainName = properties.chain_name.parse()?;
-        let own = share::one(self, chain, properties, shares)?;
+        let own = share::one(self, chain, properties, shares).await?;
         let theirs = self.lookup(&properties.account_address).await?;
         let is_locked = theirs.state != WalletState::Active;
         let parts = run_sealed(self, &own, is_locked, recipient).await?;

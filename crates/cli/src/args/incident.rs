@@ -78,6 +78,7 @@ Needs the scope wallet.unfreeze.")]
 
 /// Options of `incident run`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per step")]
 pub(crate) struct Run {
     /// Why; stands in the report and in the logs.
     #[arg(long)]

@@ -38,7 +38,7 @@ pub(crate) async fn run(
             takeover_after,
             provider,
         } => {
-            let mut store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let mut store = open(data, passphrase, &provider, Login::Now).await?;
             store.store = store.store.with_takeover_after(takeover_after);
             let wanted = Wanted {
                 chain,
@@ -55,20 +55,20 @@ pub(crate) async fn run(
             alias,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            let store = open(data, passphrase, &provider, Login::WhenNeeded).await?;
             overview::alias(&store, &address, &alias, output).await
         }
         Wallet::List { provider } => {
-            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            let store = open(data, passphrase, &provider, Login::WhenNeeded).await?;
             overview::list(&store, output).await
         }
         Wallet::Show { address, provider } => {
-            let store = open::open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            let store = open(data, passphrase, &provider, Login::WhenNeeded).await?;
             let address = store.address_of(&address).await?;
             overview::show(&store, &address, output).await
         }
         Wallet::Resume { address, provider } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = match address {
                 Some(name) => Some(store.address_of(&name).await?),
                 None => None,
@@ -96,22 +96,22 @@ async fn life(
 ) -> Result<(), Failure> {
     match command {
         Wallet::Export(mut options) => {
-            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.address = store.address_of(&options.address).await?;
             key::export(&store, &options, output).await
         }
         Wallet::Rescue(mut options) => {
             // Nothing of it asks the provider.
-            let store = open::open(data, passphrase, &options.provider, Login::WhenNeeded).await?;
+            let store = open(data, passphrase, &options.provider, Login::WhenNeeded).await?;
             options.address = store.address_of(&options.address).await?;
             key::rescue(&store, &options, output).await
         }
         Wallet::Import(options) => {
-            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
             import::run(&store, &options, output).await
         }
         Wallet::Refresh(mut options) => {
-            let store = open::open(data, passphrase, &options.provider, Login::Now).await?;
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.addresses = store.addresses_of(&options.addresses).await?;
             change::refresh(&store, &options, output).await
         }
@@ -120,7 +120,7 @@ async fn life(
             scheme,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = store.address_of(&address).await?;
             change::reshare(&store, &address, scheme, output).await
         }
@@ -129,7 +129,7 @@ async fn life(
             lost,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = store.address_of(&address).await?;
             change::replace_share(&store, &address, lost, output).await
         }
@@ -138,7 +138,7 @@ async fn life(
             report,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let addresses = store.addresses_of(&addresses).await?;
             check::run(&store, &addresses, report.as_deref(), output).await
         }
@@ -158,7 +158,7 @@ async fn sign(
             message,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = store.address_of(&address).await?;
             sign::message(&store, &address, &message, output).await
         }
@@ -167,7 +167,7 @@ async fn sign(
             file,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = store.address_of(&address).await?;
             sign::typed_data(&store, &address, &file, output).await
         }
@@ -177,7 +177,7 @@ async fn sign(
             file,
             provider,
         } => {
-            let store = open::open(data, passphrase, &provider, Login::Now).await?;
+            let store = open(data, passphrase, &provider, Login::Now).await?;
             let address = store.address_of(&address).await?;
             sign::transaction(
                 &store,

@@ -27,26 +27,14 @@ fn a_key_goes_to_its_recipient_and_no_file_here_has_it() {
     let address = created["account_address"].as_str().unwrap();
     let out = home.path().join("sealed.json");
     let out = out.to_str().unwrap();
-    let export = [
-        "wallet",
-        "export",
-        "safe",
-        "--recipient",
-        RECIPIENT,
-        "--out",
-        out,
-    ];
+    let sealed = ["wallet", "export", "safe", "--recipient", RECIPIENT];
+    let export = [&sealed[..], &["--out", out]].concat();
     let refused = with_token(&export);
     assert_eq!(refused.status.code(), Some(CUSTODY), "{refused:?}");
     let bad = with_token(&["recipient", "add", "age1x", "--name", "safe 2"]);
     assert_eq!(bad.status.code(), Some(INPUT), "{bad:?}");
-    must_succeed(&with_token(&[
-        "recipient",
-        "add",
-        RECIPIENT,
-        "--name",
-        "safe 2",
-    ]));
+    let add = ["recipient", "add", RECIPIENT, "--name", "safe 2"];
+    must_succeed(&with_token(&add));
     let listed = home.json(&provider, &["recipient", "list"]);
     assert_eq!(listed["recipients"][0]["recipient"], RECIPIENT);
     assert_eq!(listed["is_required"], true);
@@ -83,6 +71,19 @@ fn a_key_goes_to_its_recipient_and_no_file_here_has_it() {
         "it is there"
     );
 
+    no_file_has(&home, &seed);
+    must_succeed(&with_token(&["recipient", "remove", RECIPIENT]));
+    let again = home.path().join("again.json");
+    let again = [&export[..6], &[again.to_str().unwrap()]].concat();
+    assert_eq!(with_token(&again).status.code(), Some(CUSTODY));
+    let shown: Value = home.json(&provider, &["wallet", "show", "safe"]);
+    assert!(
+        shown["custody_origin"].to_string().contains("exported"),
+        "{shown}"
+    );
+}
+
+fn no_file_has(home: &Home, seed: &[u8; 32]) {
     let forms = [
         seed.to_vec(),
         hex::encode(seed).into_bytes(),
@@ -95,13 +96,4 @@ fn a_key_goes_to_its_recipient_and_no_file_here_has_it() {
             assert!(!found, "{} holds the key", file.display());
         }
     }
-    must_succeed(&with_token(&["recipient", "remove", RECIPIENT]));
-    let again = home.path().join("again.json");
-    let again = [&export[..6], &[again.to_str().unwrap()]].concat();
-    assert_eq!(with_token(&again).status.code(), Some(CUSTODY));
-    let shown: Value = home.json(&provider, &["wallet", "show", "safe"]);
-    assert!(
-        shown["custody_origin"].to_string().contains("exported"),
-        "{shown}"
-    );
 }

@@ -20,6 +20,7 @@ mod customer;
 mod faults;
 #[cfg(test)]
 mod frozen;
+#[cfg(test)]
 mod happy;
 #[cfg(test)]
 mod idempotency;
@@ -27,6 +28,7 @@ mod idempotency;
 mod limits;
 #[cfg(test)]
 mod recipients;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod rounds;

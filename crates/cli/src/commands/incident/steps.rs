@@ -120,7 +120,7 @@ fn left_to_do(options: &Run) -> Vec<&'static str> {
 /// What the steps work on. Only one of them: each process of a keyring has its own view of it.
 enum Tiers {
     /// The storage tiers alone.
-    Alone(Storage),
+    Alone(Box<Storage>),
     /// The store over them, where the provider has a part.
     WithStore(Box<Opened>),
 }
@@ -147,7 +147,7 @@ impl Scene {
         }
         let (storage, environment) = storage::open_here(data, passphrase).await?;
         Ok(Self {
-            tiers: Tiers::Alone(storage),
+            tiers: Tiers::Alone(Box::new(storage)),
             environment,
         })
     }
