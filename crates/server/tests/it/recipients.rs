@@ -78,10 +78,11 @@ async fn keys_come_onto_the_list_and_off_it_and_the_log_says_so() {
     // An empty list is no way back to exports in clear.
     let after = list.listed().await;
     assert_eq!((after.recipients.len(), after.is_required), (0, true));
-    let rows = sqlx::query("SELECT kind FROM activities WHERE kind LIKE 'recipient.%' ORDER BY at")
-        .fetch_all(&mut database(&list.world).await)
-        .await
-        .unwrap();
+    let rows =
+        sqlx::query("SELECT kind FROM activities WHERE kind LIKE 'recipient.%' ORDER BY kind")
+            .fetch_all(&mut database(&list.world).await)
+            .await
+            .unwrap();
     let kinds: Vec<String> = rows.iter().map(|row| row.get("kind")).collect();
     let expected = ["added", "added", "removed", "removed"].map(|kind| format!("recipient.{kind}"));
     assert_eq!(kinds, expected);
