@@ -16,8 +16,8 @@ impl WalletClient {
     /// repeat changes nothing.
     ///
     /// # Security
-    /// It binds the provider. The two customer shares of a `TWO_OF_THREE` wallet, and a key that was
-    /// ever whole, sign without it (custody rule 2).
+    /// It binds the provider. The two customer shares of a `TWO_OF_THREE` wallet, and a key that
+    /// was ever whole, sign without it (custody rule 2).
     ///
     /// # Errors
     /// As any call to the provider; `invalid_request` for a reason of other than 1 to 500

@@ -1,5 +1,5 @@
--- Keys that exports may go to (custody rule 28). A removal is a date: that the list ever had an entry
--- is what makes a recipient necessary.
+-- Keys that exports may go to (custody rule 28). A removal is a date: that the list ever had an
+-- entry is what makes a recipient necessary.
 CREATE TABLE export_recipients (
     ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
     environment TEXT NOT NULL REFERENCES environments (environment),

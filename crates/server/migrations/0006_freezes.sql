@@ -1,5 +1,5 @@
--- Freezes (custody rule 28): nothing is made, signed, changed or given out while one holds. Kept for
--- ever; an end is a date.
+-- Freezes (custody rule 28): nothing is made, signed, changed or given out while one holds. Kept
+-- for ever; an end is a date.
 CREATE TABLE freezes (
     ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
     environment TEXT NOT NULL REFERENCES environments (environment),

@@ -12,9 +12,10 @@ pub(crate) enum Incident {
     /// Freeze, revoke, rotate the KEK, rewrap every record, refresh every wallet, check the audit
     /// log, and write a signed report: the steps that are asked for.
     ///
-    /// Without options it rotates, rewraps and checks, and asks no provider. That shuts out whoever holds an old KEK version and a *later* copy of the store. It does not
-    /// help against somebody who has read key shares already: refresh those wallets or move their
-    /// funds. See the runbook, docs/runbooks/compromise.md.
+    /// Without options it rotates, rewraps and checks, and asks no provider. That shuts out whoever
+    /// holds an old KEK version and a *later* copy of the store. It does not help against somebody
+    /// who has read key shares already: refresh those wallets or move their funds. See the runbook,
+    /// docs/runbooks/compromise.md.
     #[command(after_help = "Examples:
   halfkey incident run --reason drill
   halfkey incident run --reason 'backup of 2026-01-31 was left open' --disable-old

@@ -90,8 +90,8 @@ pub(crate) struct ExportKey {
     /// How the key is written.
     #[arg(long, value_enum, default_value = "key")]
     pub(crate) form: Form,
-    /// Who alone shall have the key: an age X25519 key on the environment's list (`halfkey recipient
-    /// list`). Neither half ever has it then.
+    /// Who alone shall have the key: an age X25519 key on the environment's list (`halfkey
+    /// recipient list`). Neither half ever has it then.
     #[arg(long, value_name = "AGE1…", conflicts_with = "form")]
     pub(crate) recipient: Option<String>,
     /// A file that does not exist yet; only its owner will read it.

@@ -1,5 +1,5 @@
-//! `halfkey incident …`: the steps after a compromise, at the provider and in the storage tiers, and
-//! a signed report of them.
+//! `halfkey incident …`: the steps after a compromise, at the provider and in the storage tiers,
+//! and a signed report of them.
 
 mod freeze;
 mod provider;

@@ -115,8 +115,8 @@ impl SealedExport {
     /// share that the customer's keeps since keygen.
     ///
     /// # Errors
-    /// [`Error::Caller`] when a part is encrypted to another key, was changed, or the two are not of
-    /// one export; [`Error::Refused`] when the provider's part is not the one it holds.
+    /// [`Error::Caller`] when a part is encrypted to another key, was changed, or the two are not
+    /// of one export; [`Error::Refused`] when the provider's part is not the one it holds.
     pub fn open(&self, identity: &Identity) -> Result<RootKey, Error> {
         const APART: Error = Error::Caller("the two parts are not of one export");
         let (customer, provider) = (

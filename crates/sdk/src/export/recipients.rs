@@ -18,9 +18,10 @@ impl WalletClient {
         self.get(&self.environment_route(LIST)).await
     }
 
-    /// Allows exports to `recipient`, from when the provider's delay is over. From the first one on,
-    /// every export of the environment has to name one. Needs an API token with the scope
-    /// `wallet.recipients`; give it to nobody who also has `wallet.export`. A repeat changes nothing.
+    /// Allows exports to `recipient`, from when the provider's delay is over. From the first one
+    /// on, every export of the environment has to name one. Needs an API token with the scope
+    /// `wallet.recipients`; give it to nobody who also has `wallet.export`. A repeat changes
+    /// nothing.
     ///
     /// # Errors
     /// As any call to the provider; `invalid_request` for a name of other than 1 to 100 characters.

@@ -58,8 +58,8 @@ impl SealedKey {
             .ok_or_else(|| Error::InvalidArgument("not an export to a recipient".to_owned()))
     }
 
-    /// Puts the key together, as its recipient: no provider, no network, no vault. The key is that of
-    /// the address, or there is none.
+    /// Puts the key together, as its recipient: no provider, no network, no vault. The key is that
+    /// of the address, or there is none.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when it is encrypted to another key or was changed;

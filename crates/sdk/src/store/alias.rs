@@ -1,6 +1,6 @@
-//! Which wallet a caller's name stands for: an idempotency key, or an alias that people use (custody
-//! rule 26). Both are written once, before any share is; only an attempt that was aborted gives a
-//! name free again.
+//! Which wallet a caller's name stands for: an idempotency key, or an alias that people use
+//! (custody rule 26). Both are written once, before any share is; only an attempt that was aborted
+//! gives a name free again.
 
 use halfkey_core::{AttemptId, ChainName};
 use halfkey_vault::{Error as VaultError, Expect, RecordName, Rev, Versioned};

@@ -21,10 +21,10 @@ impl WalletStore {
     /// The wallet that has the alias of `options`; made now where there is none.
     ///
     /// However many processes of one store ask for an alias at once, and wherever any of them dies,
-    /// they end with one wallet: the alias is taken by a compare-and-set before any share is stored,
-    /// whoever loses ends its own attempt at the provider and finishes the winner's, and an attempt
-    /// that never stored its shares is ended for good before the alias is given to another (custody
-    /// rules 6 and 26). No address is given out before the wallet is active.
+    /// they end with one wallet: the alias is taken by a compare-and-set before any share is
+    /// stored, whoever loses ends its own attempt at the provider and finishes the winner's, and an
+    /// attempt that never stored its shares is ended for good before the alias is given to another
+    /// (custody rules 6 and 26). No address is given out before the wallet is active.
     ///
     /// # Errors
     /// As [`Self::create`]; [`Error::InvalidArgument`] without an alias, with an idempotency key

@@ -100,8 +100,8 @@ async fn put(
     })
 }
 
-/// `POST /environments/{env}/waas/exportRecipients/{recipient}/remove`: exports may not go there any
-/// more. Takes the API token.
+/// `POST /environments/{env}/waas/exportRecipients/{recipient}/remove`: exports may not go there
+/// any more. Takes the API token.
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     Path((env, recipient)): Path<(String, String)>,

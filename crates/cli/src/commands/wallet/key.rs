@@ -55,8 +55,8 @@ async fn export_to(
     });
     output.result(&value, || {
         format!(
-            "{address}: sealed for {recipient} in {}\n  the recipient opens it with: halfkey wallet \
-             open-export\n  the wallet is marked exported",
+            "{address}: sealed for {recipient} in {}\n  the recipient opens it with: halfkey \
+             wallet open-export\n  the wallet is marked exported",
             out.display()
         )
     });
