@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod delegation;
 mod doctor;
 mod incident;
 mod key;
@@ -8,6 +9,7 @@ mod recipient;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
+pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Keys that exports may go to.
     #[command(subcommand)]
     Recipient(Recipient),
+    /// Let another backend sign with a wallet, and take that back.
+    #[command(subcommand)]
+    Delegation(Delegation),
     /// This customer's vault: its KEK, and the records under it.
     Vault {
         /// The vault of the customer's second party (`second_vault` in storage.toml) instead.
@@ -170,7 +175,7 @@ pub(crate) enum Token {
         name: String,
         /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
         /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
-        /// wallet.backup and wallet.recipients.
+        /// wallet.backup, wallet.recipients, wallet.delegate and events.read.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.

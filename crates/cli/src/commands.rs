@@ -1,6 +1,7 @@
 //! One module per command.
 
 mod audit;
+mod delegation;
 mod demo;
 mod doctor;
 mod incident;
@@ -28,6 +29,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
         Command::Recipient(command) => recipient::run(&data, command, output).await,
+        Command::Delegation(command) => {
+            Box::pin(delegation::run(&data, passphrase, command, output)).await
+        }
         Command::Vault { second, command } => {
             vault::run(&data, passphrase, (command, second), output).await
         }

@@ -189,6 +189,7 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
             ErrorCode::PeerMisbehaved
             | ErrorCode::BlindSigningDenied
             | ErrorCode::RecipientRefused
+            | ErrorCode::DelegationRevoked
             | ErrorCode::PayloadRefused => ExitKind::Custody,
             code => kind_of_status(code.status(), error.fault()),
         },

@@ -185,6 +185,10 @@ hex_id!(
     /// One try at making the next generation of a wallet's shares (custody rule 6).
     AttemptId, "attempt id");
 hex_id!(
+    /// One delegation of a wallet to one delegate, drawn by the customer; its start proof names it
+    /// as the attempt.
+    DelegationId, "delegation id");
+hex_id!(
     /// The set of shares drawn together at keygen or reshare, named by the customer.
     ShareSetId, "share set id");
 hex_id!(

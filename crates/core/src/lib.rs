@@ -27,8 +27,8 @@ pub use custody_origin::{CustodyOrigin, KeyOrigin};
 pub use derivation::DerivationPath;
 pub use fault::Fault;
 pub use ids::{
-    AttemptId, BackupId, CeremonyId, EnvironmentId, Generation, KeyShareId, RequestId, ShareSetId,
-    WalletId,
+    AttemptId, BackupId, CeremonyId, DelegationId, EnvironmentId, Generation, KeyShareId,
+    RequestId, ShareSetId, WalletId,
 };
 pub use parse_error::ParseError;
 pub use party::{PartyIndex, Role};

@@ -23,19 +23,22 @@ pub enum ProofOperation {
     ReplaceShare,
     /// Starts an export of the key; as [`ProofOperation::Refresh`].
     Export,
+    /// Starts a delegation: names its id as the attempt; as [`ProofOperation::Refresh`].
+    Delegate,
     /// Commits the generation that a refresh, reshare or replacement staged: made under it.
     Change,
 }
 
 impl ProofOperation {
     /// Every operation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Create,
         Self::Prove,
         Self::Refresh,
         Self::Reshare,
         Self::ReplaceShare,
         Self::Export,
+        Self::Delegate,
         Self::Change,
     ];
 
@@ -43,7 +46,7 @@ impl ProofOperation {
     pub const fn is_start(self) -> bool {
         matches!(
             self,
-            Self::Refresh | Self::Reshare | Self::ReplaceShare | Self::Export
+            Self::Refresh | Self::Reshare | Self::ReplaceShare | Self::Export | Self::Delegate
         )
     }
 
@@ -56,6 +59,7 @@ impl ProofOperation {
             Self::Reshare => "reshare",
             Self::ReplaceShare => "replace_share",
             Self::Export => "export",
+            Self::Delegate => "delegate",
             Self::Change => "change",
         }
     }

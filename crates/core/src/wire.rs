@@ -11,6 +11,7 @@ mod blob;
 mod ceremony;
 mod change;
 mod create;
+mod delegation;
 mod error_body;
 mod export;
 mod freeze;
@@ -31,6 +32,12 @@ pub use change::{ChangeOperation, ChangeRequest, ShareProofBody};
 pub use create::{
     AbortReply, AttemptReply, AttemptState, CommitReply, CommitRequest, CreateRequest,
     CreatedWallet, ImportedKey, ProveRequest,
+};
+pub use delegation::{
+    DelegationInfo, DelegationKey, DelegationKeyReply, DelegationKeysReply, DelegationsReply,
+    DeliverShareReply, DeliverShareRequest, EncryptedDelegatedPayload, Event, EventsReply,
+    NewestDelegationKey, RegisterDelegationKey, RevokeManyReply, RevokeManyRequest, RevokeOneReply,
+    RevokedWallet, WALLET_API_KEY, WalletKeyScope,
 };
 pub use error_body::{ErrorBody, ErrorCode};
 pub use export::ExportRequest;

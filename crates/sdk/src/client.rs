@@ -16,7 +16,7 @@ use crate::transport::Transport;
 use crate::{Error, LockToken, Result, backup, sign};
 
 mod identify;
-mod requests;
+pub(crate) mod requests;
 mod session;
 
 pub(crate) use requests::Credential;
@@ -33,6 +33,8 @@ struct Inner {
     environment: EnvironmentId,
     transport: Transport,
     session: Session,
+    /// A delegate's credential, in place of any session.
+    wallet_key: Option<SecretString>,
     configured_identity: Option<ProviderIdentity>,
     identity: OnceCell<VerifyingKey>,
     clock: Arc<dyn Clock>,
@@ -54,6 +56,15 @@ impl WalletClient {
     /// [`crate::Error::InsecureUrl`] for plain HTTP to another machine;
     /// [`crate::Error::InvalidArgument`] for anything else that cannot be read.
     pub fn new(opts: WalletClientOpts) -> Result<Self> {
+        Self::with_wallet_key(opts, None)
+    }
+
+    /// A client that shows a wallet's API key and nothing else.
+    pub(crate) fn new_delegated(opts: WalletClientOpts, key: SecretString) -> Result<Self> {
+        Self::with_wallet_key(opts, Some(key))
+    }
+
+    fn with_wallet_key(opts: WalletClientOpts, wallet_key: Option<SecretString>) -> Result<Self> {
         let environment: EnvironmentId = opts.environment_id.parse()?;
         let configured = opts
             .provider_identity
@@ -66,6 +77,7 @@ impl WalletClient {
                 environment,
                 transport,
                 session: Session::default(),
+                wallet_key,
                 configured_identity: configured,
                 identity: OnceCell::new(),
                 clock: opts.clock,
@@ -94,6 +106,10 @@ impl WalletClient {
     /// Whether a token was accepted.
     pub fn is_authenticated(&self) -> bool {
         self.inner.session.is_open()
+    }
+
+    pub(crate) fn is_delegated(&self) -> bool {
+        self.inner.wallet_key.is_some()
     }
 
     /// The environment.

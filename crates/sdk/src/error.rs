@@ -183,6 +183,9 @@ pub enum Error {
     /// A ceremony ended without a result.
     #[error("ceremony: {0}")]
     Ceremony(halfkey_mpc::Error),
+    /// A delegation's envelope, or a key for it, that will not do.
+    #[error("delegation: {0}")]
+    Envelope(#[from] halfkey_envelope::Error),
     /// The storage tiers failed.
     #[cfg(feature = "vault")]
     #[error("vault: {0}")]
@@ -213,6 +216,7 @@ impl Error {
             Self::Authentication(api) | Self::Api(api) => api.fault,
             Self::Network(_) | Self::TooManySignatures => Fault::BackendTemporary,
             Self::Ceremony(inner) => inner.fault(),
+            Self::Envelope(inner) => inner.fault(),
             #[cfg(feature = "vault")]
             Self::Vault(inner) => inner.fault(),
             Self::Shared(inner) => inner.fault(),

@@ -13,6 +13,7 @@ mod backup;
 mod ceremony;
 mod change;
 mod client;
+mod delegation;
 mod error;
 mod evm;
 mod export;
@@ -45,6 +46,11 @@ pub use store::{
 
 pub use backup::{BackupFormat, RecoveredKeyShares, RecoveryKey, WalletOperation};
 pub use client::WalletClient;
+pub use delegation::{
+    DecryptedWebhookData, DelegatedEvmWalletClient, DelegatedSvmWalletClient,
+    DelegatedWalletClient, DelegatedWalletClientOpts, DelegationOptions, ReceivedDelegation,
+    Recipient, decrypt_delegated_webhook_data, receive_delegation,
+};
 #[cfg(feature = "vault")]
 pub use error::vault_code;
 pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
@@ -61,14 +67,19 @@ pub use pending_wallet::PendingWallet;
 pub use seal_hint::SealHint;
 pub use svm::SvmWalletClient;
 
+pub use halfkey_envelope::{
+    DelegationData, EncryptedDelegatedPayload, PrivateKey as DelegationPrivateKey, RecipientKey,
+};
+
 pub use alloy_consensus;
 pub use alloy_dyn_abi;
 pub use alloy_eips;
 pub use alloy_primitives;
 pub use halfkey_chain::{WirePayload, wire_payload};
 pub use halfkey_core::wire::{
-    AttemptReply, AttemptState, ErrorCode, ExportRecipient, Freeze, ListReply, RecipientsReply,
-    WalletState, WalletSummary,
+    AttemptReply, AttemptState, DelegationInfo, DelegationKey, DeliverShareReply, ErrorCode, Event,
+    EventsReply, ExportRecipient, Freeze, ListReply, RecipientsReply, RevokeManyReply,
+    RevokedWallet, WalletKeyScope, WalletState, WalletSummary,
 };
 pub use halfkey_core::{
     AttemptId, BackupLocation, BackupLocationInfo, ChainName, CustodyOrigin, EnvironmentId, Fault,

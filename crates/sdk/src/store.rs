@@ -18,6 +18,7 @@ mod backup;
 mod change;
 mod contexts;
 mod create;
+mod delegate;
 mod export;
 mod fall_back;
 mod finish;

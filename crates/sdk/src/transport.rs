@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use halfkey_core::random::{RngCore as _, os_rng};
-use halfkey_core::wire::{self, IDEMPOTENCY_KEY, REQUEST_ID};
+use halfkey_core::wire::{self, IDEMPOTENCY_KEY, REQUEST_ID, WALLET_API_KEY};
 use halfkey_core::{RequestId, SecretString};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -40,6 +40,8 @@ pub(crate) struct Call<'a> {
     /// From the origin's root, query included.
     pub(crate) path: &'a str,
     pub(crate) bearer: Option<&'a SecretString>,
+    /// A delegate's credential.
+    pub(crate) wallet_key: Option<&'a SecretString>,
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) body: Option<Bytes>,
     pub(crate) retry: Retry,
@@ -135,6 +137,11 @@ impl Transport {
             let mut value = text_header(&text)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
+        }
+        if let Some(key) = call.wallet_key {
+            let mut value = text_header(key.expose())?;
+            value.set_sensitive(true);
+            headers.insert(WALLET_API_KEY, value);
         }
         Ok(headers)
     }

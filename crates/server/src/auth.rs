@@ -1,5 +1,7 @@
 //! Who asks: an API token or a session made with one, checked against the database every time.
 
+pub(crate) mod delegate;
+
 use std::sync::Arc;
 
 use halfkey_core::RequestId;
@@ -8,12 +10,14 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq as _;
 
+use delegate::Delegate;
+
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
 use crate::db::tokens::{self, TokenRow};
 use crate::ids::TokenId;
 use crate::session::Refusal;
-use crate::token_text;
+use crate::token_text::API_TOKEN;
 
 /// A caller whose token was checked.
 #[derive(Debug, Clone)]
@@ -25,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) scopes: Vec<Scope>,
     /// Whether the token behind the credential may end a freeze, and so may refresh under one.
     pub(crate) thaws: bool,
+    /// Set for a delegate, who only signs.
+    pub(crate) delegate: Option<Delegate>,
 }
 
 impl Caller {
@@ -43,7 +49,10 @@ impl Caller {
 
     /// The name in logs and activity entries.
     pub(crate) fn actor(&self) -> String {
-        format!("token:{}", self.token)
+        match &self.delegate {
+            Some(delegate) => format!("delegation:{}", delegate.id),
+            None => format!("token:{}", self.token),
+        }
     }
 }
 
@@ -69,7 +78,7 @@ impl App {
         scope: Option<Scope>,
     ) -> Result<Caller, ApiError> {
         let text = bearer(headers)?;
-        let is_api_token = text.starts_with(token_text::PREFIX);
+        let is_api_token = text.starts_with(API_TOKEN.prefix());
         let row = match (credential, is_api_token) {
             (Credential::Session, true) | (Credential::ApiToken, false) => None,
             (_, true) => self.api_token(text).await?,
@@ -93,13 +102,14 @@ impl App {
             request,
             scopes,
             thaws,
+            delegate: None,
         };
         scope.map_or(Ok(()), |scope| caller.require(scope))?;
         Ok(caller)
     }
 
     async fn api_token(&self, text: &str) -> Result<Option<TokenRow>, ApiError> {
-        let Some(hash) = token_text::hash(text) else {
+        let Some(hash) = API_TOKEN.hash(text) else {
             return Ok(None);
         };
         let mut conn = self.db.read().acquire().await?;

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use halfkey_core::{EnvironmentId, Generation, WalletId};
+use halfkey_core::{CeremonyId, DelegationId, EnvironmentId, Generation, WalletId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub(crate) struct UnwrittenLock {
     pub(crate) wallet: WalletId,
     pub(crate) generation: Generation,
     pub(crate) reason: String,
+    /// Who is at fault, where it is a delegate.
+    #[serde(default)]
+    pub(crate) delegation: Option<DelegationId>,
 }
 
 /// Replaces the file of locks; without any there is no file.
@@ -83,16 +86,15 @@ pub(crate) async fn settle(tx: &mut Tx, dir: &ProviderDir, boot: &[u8; 16]) -> R
 }
 
 async fn write_kept_locks(tx: &mut Tx, dir: &ProviderDir) -> Result<(), Error> {
-    for lock in kept::<UnwrittenLock>(dir.unwritten_locks())? {
-        let subject = (lock.wallet, lock.generation);
-        let kind = LockKind::Locked;
-        if locks::insert(tx, &lock.environment, subject, kind, &lock.reason).await? {
-            let detail = serde_json::json!({
-                "generation": lock.generation, "reason": lock.reason,
-            });
-            let entry = Entry::new(&lock.environment, "wallet.locked", "provider");
-            tx.record(&entry.wallet(lock.wallet).detail(detail)).await?;
-        }
+    for kept in kept::<UnwrittenLock>(dir.unwritten_locks())? {
+        let slot = SlotKey {
+            environment: kept.environment,
+            wallet: kept.wallet,
+            generation: kept.generation,
+            ceremony: CeremonyId::from_bytes([0; 16]),
+            delegation: kept.delegation,
+        };
+        lock::insert(tx, &slot, &kept.reason).await?;
     }
     Ok(())
 }

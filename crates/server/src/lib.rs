@@ -16,6 +16,7 @@ mod boot_settle;
 mod ceremony;
 mod config;
 mod db;
+mod delegation;
 mod environment_keys;
 mod error;
 mod freeze;

@@ -8,12 +8,16 @@ mod change;
 mod change_commit;
 mod commit;
 mod create;
+mod delegation_keys;
+mod deliver;
+mod events;
 mod export;
 mod freeze;
 mod health;
 mod identity;
 mod prove;
 mod recipient;
+mod revoke;
 mod round;
 mod sign;
 mod wallets;
@@ -23,7 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use halfkey_core::wire::{API_PREFIX, ErrorCode};
 use halfkey_core::{AttemptId, Generation, WalletId};
 use sqlx::SqliteConnection;
@@ -54,6 +58,12 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/{wallet}/keyShares/backup/locations",
             post(backup::locations),
         )
+        .route(
+            "/delegatedAccess/encryptionPublicKey",
+            get(delegation_keys::newest),
+        )
+        .route("/{wallet}/delegatedAccess/delivery", post(deliver::deliver))
+        .route("/{wallet}/delegatedAccess/{id}", delete(revoke::one))
         .route("/{wallet}/attempts/{attempt}/prove", post(prove::prove))
         .route("/{wallet}/attempts/{attempt}/commit", post(commit::commit))
         .route("/{wallet}/attempts/{attempt}/abort", post(abort::abort));
@@ -72,6 +82,24 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route(
             "/waas/exportRecipients/{recipient}/remove",
             post(recipient::remove),
+        )
+        .route("/events", get(events::list))
+        .route("/waas/delegatedAccess/revoke", post(revoke::many))
+        .route(
+            "/waas/delegatedAccess/encryptionPublicKeys",
+            get(delegation_keys::list).post(delegation_keys::register),
+        )
+        .route(
+            "/waas/delegatedAccess/encryptionPublicKeys/{kid}",
+            get(delegation_keys::one).delete(delegation_keys::revoke),
+        )
+        .route(
+            "/waas/{wallet}/delegatedAccess",
+            get(revoke::list).delete(revoke::all_of_wallet),
+        )
+        .route(
+            "/waas/{wallet}/delegatedAccess/signMessage",
+            post(sign::sign_delegated),
         )
         .route("/waas/{wallet}", get(wallets::by_id));
     let api = Router::new()

@@ -9,7 +9,8 @@ use halfkey_core::{Clock, EnvironmentId, SecretString, UnixMillis};
 use crate::db::tokens::TokenRow;
 use crate::db::{BootKind, Db, Entry, Tx, environments, tokens as rows};
 use crate::provider_dir::ProviderDir;
-use crate::{Error, TokenId, token_text};
+use crate::token_text::API_TOKEN;
+use crate::{Error, TokenId};
 
 /// What a new token shall be.
 #[derive(Debug, Clone)]
@@ -151,8 +152,10 @@ pub(crate) async fn create_in(
     if new.name.is_empty() || new.name.chars().count() > 100 {
         return Err(Error::Caller("a token's name is 1 to 100 characters"));
     }
-    let token = token_text::generate();
-    let hash = token_text::hash(token.expose()).ok_or(Error::Bug("a new token is well formed"))?;
+    let token = API_TOKEN.generate();
+    let hash = API_TOKEN
+        .hash(token.expose())
+        .ok_or(Error::Bug("a new token is well formed"))?;
     let row = TokenRow {
         id: TokenId::generate(),
         environment: environment.clone(),

@@ -81,6 +81,30 @@ impl Question {
     pub fn svm_transaction(transaction: &[u8]) -> Self {
         Self(json!({ "ask": "svm_transaction", "transaction": hex::encode(transaction) }))
     }
+
+    /// A fresh RSA key of this many bits: `publicKey` and `privateKey`, both PEM.
+    pub fn rsa_key(bits: u32) -> Self {
+        Self(json!({ "ask": "rsa_key", "bits": bits }))
+    }
+
+    /// The content, as hex, of a delegation envelope.
+    pub fn envelope_open(private_key: &str, envelope: &Value) -> Self {
+        Self(json!({ "ask": "envelope_open", "privateKey": private_key, "envelope": envelope }))
+    }
+
+    /// A delegation envelope with this content.
+    pub fn envelope_seal(public_key: &str, content: &[u8]) -> Self {
+        let content = hex::encode(content);
+        Self(json!({ "ask": "envelope_seal", "publicKey": public_key, "content": content }))
+    }
+}
+
+/// Asks the `crypto` module of Node, which is OpenSSL's.
+pub fn node_crypto(questions: &[Question]) -> Vec<Value> {
+    tools::real_part("node-crypto");
+    let mut command = Command::new("node");
+    command.arg(tools::script("node_crypto.mjs"));
+    must_answer(&mut command, questions)
 }
 
 /// Asks eth-account.

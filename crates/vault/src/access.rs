@@ -19,6 +19,8 @@ pub enum Purpose {
     Export,
     /// Encrypting it for a backup, or putting back what came from one.
     Backup,
+    /// Giving a share to a delegate.
+    Delegate,
     /// Settling what an earlier process left pending.
     Resume,
     /// Writing or reading locks and high-water marks.
@@ -41,6 +43,7 @@ impl Purpose {
             Self::Change => "change",
             Self::Export => "export",
             Self::Backup => "backup",
+            Self::Delegate => "delegate",
             Self::Resume => "resume",
             Self::Guard => "guard",
             Self::Probe => "probe",

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::report::TestReport;
 
 /// A part: how it is shown, and how a test's path or the ledger names it.
-const PARTS: [(&str, &[&str]); 25] = [
+const PARTS: [(&str, &[&str]); 26] = [
     ("anvil", &["anvil"]),
     ("LiteSVM", &["litesvm"]),
     ("SQLite", &["sqlite"]),
     ("eth-account", &["eth_account"]),
     ("solders", &["solders"]),
     ("ethers", &["ethers"]),
+    ("Node's crypto", &["node_crypto"]),
     ("cast", &["cast"]),
     ("rage", &["rage"]),
     ("typage", &["typage"]),

@@ -14,7 +14,7 @@ struct Allowed {
 }
 
 /// The edges, as in ARCHITECTURE.md.
-const EDGES: [Allowed; 9] = [
+const EDGES: [Allowed; 10] = [
     Allowed {
         name: "halfkey-core",
         normal: &[],
@@ -40,8 +40,19 @@ const EDGES: [Allowed; 9] = [
         dev: &["halfkey-testkit"],
     },
     Allowed {
+        name: "halfkey-envelope",
+        normal: &["halfkey-core"],
+        optional: &[],
+        dev: &["halfkey-testkit"],
+    },
+    Allowed {
         name: "halfkey",
-        normal: &["halfkey-core", "halfkey-mpc", "halfkey-chain"],
+        normal: &[
+            "halfkey-core",
+            "halfkey-mpc",
+            "halfkey-chain",
+            "halfkey-envelope",
+        ],
         optional: &["halfkey-vault"],
         dev: &["halfkey-testkit", "halfkey-server"],
     },
@@ -52,6 +63,7 @@ const EDGES: [Allowed; 9] = [
             "halfkey-mpc",
             "halfkey-vault",
             "halfkey-chain",
+            "halfkey-envelope",
         ],
         optional: &[],
         dev: &["halfkey-testkit"],
@@ -64,6 +76,7 @@ const EDGES: [Allowed; 9] = [
             "halfkey-mpc",
             "halfkey-vault",
             "halfkey-chain",
+            "halfkey-envelope",
             "halfkey-server",
         ],
         optional: &["halfkey-testkit"],
@@ -91,7 +104,12 @@ const EDGES: [Allowed; 9] = [
 ];
 
 /// Crates that never open a socket, read a clock or touch a file.
-const SANS_IO: [&str; 3] = ["halfkey-core", "halfkey-mpc", "halfkey-chain"];
+const SANS_IO: [&str; 4] = [
+    "halfkey-core",
+    "halfkey-mpc",
+    "halfkey-chain",
+    "halfkey-envelope",
+];
 
 /// What would let them.
 const IO: [&str; 14] = [

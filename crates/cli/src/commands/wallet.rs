@@ -19,7 +19,7 @@ use crate::output::Output;
 
 pub(crate) use change::refresh_compromised;
 pub(crate) use create::{Wanted, create_one};
-pub(crate) use open::{Login, Opened, client, open, open_with};
+pub(crate) use open::{Login, Opened, client, client_of, client_options, open, open_with};
 
 pub(crate) async fn run(
     data: &DataDir,

@@ -14,6 +14,7 @@ mod bad_input;
 mod canary;
 mod crash;
 mod crash_change;
+mod delegation;
 mod demo;
 mod incident;
 mod life;

@@ -68,6 +68,12 @@ pub enum Scope {
     /// End a freeze, and refresh shares while it holds.
     #[serde(rename = "wallet.unfreeze")]
     Unfreeze,
+    /// Delegate a wallet and revoke that; register the keys of delegates.
+    #[serde(rename = "wallet.delegate")]
+    Delegate,
+    /// Fetch events, among them what delegates are sent; all of that is encrypted for a delegate.
+    #[serde(rename = "events.read")]
+    Events,
 }
 
 impl Scope {
@@ -76,7 +82,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -88,6 +94,8 @@ impl Scope {
         Self::Recipients,
         Self::Freeze,
         Self::Unfreeze,
+        Self::Delegate,
+        Self::Events,
     ];
 
     /// The name in tokens and on the command line.
@@ -104,6 +112,8 @@ impl Scope {
             Self::Recipients => "wallet.recipients",
             Self::Freeze => "wallet.freeze",
             Self::Unfreeze => "wallet.unfreeze",
+            Self::Delegate => "wallet.delegate",
+            Self::Events => "events.read",
         }
     }
 }
@@ -124,7 +134,7 @@ impl FromStr for Scope {
             .ok_or(ParseError::new(
                 "scope",
                 "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup, \
-                 .recipients, .freeze or .unfreeze",
+                 .recipients, .freeze, .unfreeze or .delegate, or events.read",
             ))
     }
 }

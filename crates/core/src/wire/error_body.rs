@@ -96,6 +96,10 @@ error_codes! {
     LockFinal = "lock_final" => 423,
     /// The export names no recipient that is on the environment's list and past its delay.
     RecipientRefused = "recipient_refused" => 403,
+    /// The delegation this wallet key belongs to was revoked.
+    DelegationRevoked = "delegation_revoked" => 403,
+    /// The delegation does not go with another one, or with the wallet as it is.
+    DelegationConflict = "delegation_conflict" => 409,
     /// The bytes have no meaning the provider can tell, and blind signing is off.
     BlindSigningDenied = "blind_signing_denied" => 403,
     /// The caller's context or digest does not agree with the bytes.

@@ -1,6 +1,7 @@
 //! Typed calls with the session token.
 
 use bytes::Bytes;
+use halfkey_core::SecretString;
 use halfkey_core::wire::ErrorCode;
 use http::Method;
 use serde::Serialize;
@@ -57,6 +58,7 @@ impl WalletClient {
             method: Method::GET,
             path,
             bearer: None,
+            wallet_key: None,
             idempotency_key: None,
             body: None,
             retry: Retry::Idempotent,
@@ -104,29 +106,73 @@ impl WalletClient {
         };
         match by {
             Credential::Session => self.call(&plan).await?.decode(),
-            Credential::ApiToken => {
-                let token = self.api_token().await?;
-                let call = Call {
-                    method: plan.method,
-                    path: plan.path,
-                    bearer: Some(&token),
-                    idempotency_key: plan.idempotency_key,
-                    body: plan.body,
-                    retry: plan.retry,
-                };
-                self.transport().send(&call).await?.decode()
-            }
+            Credential::ApiToken => self.call_by_token(plan).await?.decode(),
         }
+    }
+
+    pub(crate) async fn get_by_token<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let plan = Plan {
+            method: Method::GET,
+            path,
+            idempotency_key: None,
+            body: None,
+            retry: Retry::Idempotent,
+        };
+        self.call_by_token(plan).await?.decode()
+    }
+
+    /// Deletes, for which nothing comes back.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        let plan = Plan {
+            method: Method::DELETE,
+            path,
+            idempotency_key: None,
+            body: None,
+            retry: Retry::Idempotent,
+        };
+        self.call_by_token(plan).await.map(drop)
+    }
+
+    async fn call_by_token(&self, plan: Plan<'_>) -> Result<Reply> {
+        let token = self.api_token().await?;
+        let call = Call {
+            method: plan.method,
+            path: plan.path,
+            bearer: Some(&token),
+            wallet_key: None,
+            idempotency_key: plan.idempotency_key,
+            body: plan.body,
+            retry: plan.retry,
+        };
+        self.transport().send(&call).await
+    }
+
+    /// Sends with a delegate's wallet API key alone.
+    async fn call_as_delegate(&self, plan: &Plan<'_>, key: &SecretString) -> Result<Reply> {
+        let call = Call {
+            method: plan.method.clone(),
+            path: plan.path,
+            bearer: None,
+            wallet_key: Some(key),
+            idempotency_key: plan.idempotency_key,
+            body: plan.body.clone(),
+            retry: plan.retry,
+        };
+        self.transport().send(&call).await
     }
 
     /// Sends with the session token. Where the provider says that this very token has expired, it
     /// refused before it read the body, so one repeat with a new token is safe for every call.
     async fn call(&self, plan: &Plan<'_>) -> Result<Reply> {
+        if let Some(key) = &self.inner.wallet_key {
+            return self.call_as_delegate(plan, key).await;
+        }
         let token = self.session_token(None).await?;
         let call = |bearer| Call {
             method: plan.method.clone(),
             path: plan.path,
             bearer: Some(bearer),
+            wallet_key: None,
             idempotency_key: plan.idempotency_key,
             body: plan.body.clone(),
             retry: plan.retry,

@@ -86,6 +86,7 @@ impl WalletClient {
             method: Method::POST,
             path: &path,
             bearer: Some(api_token),
+            wallet_key: None,
             idempotency_key: Some(&key),
             body: None,
             retry: Retry::Idempotent,

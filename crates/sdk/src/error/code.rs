@@ -43,6 +43,7 @@ impl Error {
             Self::BadSignature => "bad_signature",
             Self::Payload(_) => "payload",
             Self::Ceremony(_) => "ceremony",
+            Self::Envelope(_) => "delegation_envelope",
             #[cfg(feature = "vault")]
             Self::Vault(inner) => vault_code(inner),
             Self::Shared(inner) => inner.code(),

@@ -18,7 +18,11 @@ pub(crate) async fn sign_or_settle(
     payload: &WirePayload,
 ) -> Result<Signature> {
     let refused = match sign::sign(client, share, payload).await {
-        Err(error) if error.api_code() == Some(ErrorCode::WalletNotActive) => error,
+        Err(error)
+            if error.api_code() == Some(ErrorCode::WalletNotActive) && !client.is_delegated() =>
+        {
+            error
+        }
         other => return other,
     };
     let attempt = client.attempt(share.header().attempt).await?;

@@ -17,6 +17,7 @@ mod bad_input;
 mod bare;
 mod changed;
 mod cheated;
+mod delegated;
 mod exported;
 mod frozen;
 mod guarded;

@@ -14,7 +14,8 @@ use crate::app::App;
 use crate::boot_settle::UnwrittenLock;
 use crate::db::locks::{self, LockKind};
 use crate::db::slots::{self, SlotKey, SlotOutcome};
-use crate::db::{Entry, Tx};
+use crate::db::{Entry, Tx, delegations};
+use crate::delegation::{self, Revocation};
 
 /// The peer cheated, with proof: locks the generation durably and ends every other session of the
 /// wallet. Returns what to answer.
@@ -27,7 +28,8 @@ pub(crate) async fn after_cheating(
     let subject = (slot.environment.clone(), slot.wallet, slot.generation);
     let reason = format!("cheating was proven: {what}");
     // In this process the lock holds from here on, whatever the store does.
-    app.pending.add_lock(subject.clone(), reason.clone());
+    app.pending
+        .add_lock(subject.clone(), reason.clone(), slot.delegation);
     let written = write_lock(app, slot, Some(SlotOutcome::Failed), &reason).await;
     let others = app.table.kill_wallet(&slot.environment, slot.wallet, cell);
     dispose_all(app, others, SlotOutcome::Refused).await;
@@ -60,6 +62,7 @@ pub(crate) async fn write_pending(app: &App) {
             wallet,
             generation,
             reason,
+            delegation,
         } = lock;
         let ceremony = halfkey_core::CeremonyId::from_bytes([0; 16]);
         let slot = SlotKey {
@@ -67,6 +70,7 @@ pub(crate) async fn write_pending(app: &App) {
             wallet,
             generation,
             ceremony,
+            delegation,
         };
         match write_lock(app, &slot, None, &reason).await {
             Ok(()) => app
@@ -101,14 +105,37 @@ async fn write_lock(
     Ok(())
 }
 
-/// Adds the lock and its activity entry; `false` when the generation was locked before.
+/// Adds the lock and its activity entry; `false` when the generation was locked before. A delegate
+/// who is at fault is named and revoked (custody rule 16).
 pub(crate) async fn insert(tx: &mut Tx, slot: &SlotKey, reason: &str) -> Result<bool, sqlx::Error> {
     let subject = (slot.wallet, slot.generation);
-    let added = locks::insert(tx, &slot.environment, subject, LockKind::Locked, reason).await?;
+    let environment = &slot.environment;
+    let mut at_fault = slots::delegations_at_fault(tx.conn(), environment, subject).await?;
+    // One whose slot the store did not take stands in the file only.
+    if let Some(id) = slot.delegation.filter(|id| !at_fault.contains(id)) {
+        at_fault.push(id);
+    }
+    let mut reason = reason.to_owned();
+    for id in &at_fault {
+        for part in [" (by delegation ", &id.to_string(), ")"] {
+            reason.push_str(part);
+        }
+    }
+    let added = locks::insert(tx, environment, subject, LockKind::Locked, &reason).await?;
     if added {
         let detail = serde_json::json!({ "generation": slot.generation, "reason": reason });
-        let entry = Entry::new(&slot.environment, "wallet.locked", "provider");
+        let entry = Entry::new(environment, "wallet.locked", "provider");
         tx.record(&entry.wallet(slot.wallet).detail(detail)).await?;
+    }
+    for id in at_fault {
+        if let Some(row) = delegations::by_id(tx.conn(), environment, id).await? {
+            let why = Revocation {
+                actor: "provider",
+                request: None,
+                because: "it locked the wallet",
+            };
+            delegation::revoke(tx, &row, why).await?;
+        }
     }
     Ok(added)
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use halfkey_core::{EnvironmentId, Generation, WalletId};
+use halfkey_core::{DelegationId, EnvironmentId, Generation, WalletId};
 
 use crate::Error;
 use crate::boot_settle::{self, UnwrittenLock};
@@ -23,7 +23,7 @@ pub(crate) struct Pending {
 
 #[derive(Debug, Default)]
 struct Inner {
-    locks: HashMap<Subject, String>,
+    locks: HashMap<Subject, (String, Option<DelegationId>)>,
     /// Slots that ended as `suspect`.
     suspicions: Vec<SlotKey>,
 }
@@ -40,8 +40,14 @@ impl Pending {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add_lock(&self, subject: Subject, reason: String) {
-        self.inner().locks.insert(subject, reason);
+    /// A lock, and the delegate at fault where it is one.
+    pub(crate) fn add_lock(
+        &self,
+        subject: Subject,
+        reason: String,
+        delegation: Option<DelegationId>,
+    ) {
+        self.inner().locks.insert(subject, (reason, delegation));
     }
 
     pub(crate) fn remove_lock(&self, subject: &Subject) {
@@ -50,15 +56,15 @@ impl Pending {
 
     pub(crate) fn locks(&self) -> Vec<UnwrittenLock> {
         let inner = self.inner();
-        let all =
-            inner.locks.iter().map(
-                |((environment, wallet, generation), reason)| UnwrittenLock {
-                    environment: environment.clone(),
-                    wallet: *wallet,
-                    generation: *generation,
-                    reason: reason.clone(),
-                },
-            );
+        let all = inner.locks.iter().map(
+            |((environment, wallet, generation), (reason, delegation))| UnwrittenLock {
+                environment: environment.clone(),
+                wallet: *wallet,
+                generation: *generation,
+                reason: reason.clone(),
+                delegation: *delegation,
+            },
+        );
         all.collect()
     }
 

@@ -87,6 +87,7 @@ impl SignContext {
             wallet: self.wallet.wallet,
             generation: self.wallet.generation,
             ceremony: self.ceremony,
+            delegation: self.caller.delegate.as_ref().map(|delegate| delegate.id),
         }
     }
 

@@ -7,8 +7,9 @@ use halfkey_core::{AttemptId, PartyIndex, crash_point};
 use super::sign::{Goal, SignContext};
 use crate::api_error::ApiError;
 use crate::app::App;
+use crate::auth::delegate::revoked;
 use crate::db::slots::{self, SlotOutcome};
-use crate::db::{Entry, Tx, locks, proofs, wallets};
+use crate::db::{Entry, Tx, delegations, locks, proofs, wallets};
 use crate::freeze;
 
 /// What this process saw of the complete signature.
@@ -40,6 +41,10 @@ pub(crate) async fn signed(
         close_slot(app, context, SlotOutcome::Refused).await;
         return Err(error);
     }
+    if !is_allowed(app, context).await? {
+        close_slot(app, context, SlotOutcome::Refused).await;
+        return Err(revoked());
+    }
     let activity = match (context.announced(), &context.opened) {
         // Its entry was written with the opening of the share.
         (Some(_), Some(activity)) => activity.clone(),
@@ -66,6 +71,17 @@ const fn may_finish_frozen(context: &SignContext) -> bool {
         }
     );
     is_refresh && context.caller.thaws
+}
+
+/// Whether a delegate may have the signature still: a revocation that was answered while it was made
+/// is never followed by it. Anybody else may.
+async fn is_allowed(app: &App, context: &SignContext) -> Result<bool, ApiError> {
+    let Some(delegate) = &context.caller.delegate else {
+        return Ok(true);
+    };
+    let environment = &context.caller.environment.id;
+    let mut conn = app.db.read().acquire().await?;
+    Ok(delegations::is_live(&mut conn, environment, delegate.id, app.now()).await?)
 }
 
 async fn locked(app: &App, context: &SignContext) -> ApiError {

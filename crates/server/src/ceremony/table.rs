@@ -268,6 +268,13 @@ impl Table {
         self.take(|cell| cell.about.owner.environment == *environment)
     }
 
+    /// Kills and forgets the ceremonies that were opened with a credential.
+    pub(crate) fn kill_owner(&self, environment: &EnvironmentId, token: TokenId) -> Vec<Arc<Cell>> {
+        self.take(|cell| {
+            cell.about.owner.token == token && cell.about.owner.environment == *environment
+        })
+    }
+
     /// Kills and forgets the ceremonies of an attempt.
     pub(crate) fn kill_attempt(
         &self,

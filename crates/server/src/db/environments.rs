@@ -47,3 +47,14 @@ pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRo
         })
         .collect()
 }
+
+/// What the environment is called.
+pub(crate) async fn name(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar("SELECT name FROM environments WHERE environment = ?")
+        .bind(environment.as_str())
+        .fetch_one(conn)
+        .await
+}

@@ -5,6 +5,7 @@ use halfkey_core::{AttemptId, EnvironmentId, PartyIndex, UnixMillis, WalletId};
 use sqlx::SqliteConnection;
 
 use super::Tx;
+use super::columns::{bad_cell, unsigned};
 
 /// Records that `party` and the provider signed the proof message; a repeat changes nothing.
 pub(crate) async fn insert(
@@ -75,6 +76,35 @@ pub(crate) async fn has_fresh(
     .fetch_one(conn)
     .await
     .map(|count| count > 0)
+}
+
+/// The customer party that has proven `operation` for this attempt at `since` or later; the lowest
+/// where several have.
+pub(crate) async fn fresh_party(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, attempt): (WalletId, AttemptId),
+    operation: ProofOperation,
+    since: UnixMillis,
+) -> Result<Option<PartyIndex>, sqlx::Error> {
+    sqlx::query(
+        "SELECT party FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
+             AND operation = ? AND proven_at >= ? ORDER BY party LIMIT 1",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(attempt.as_bytes().as_slice())
+    .bind(operation.as_str())
+    .bind(since.0)
+    .fetch_optional(conn)
+    .await?
+    .map(|row| {
+        u8::try_from(unsigned(&row, "party")?)
+            .ok()
+            .and_then(|party| PartyIndex::try_from(party).ok())
+            .ok_or_else(|| bad_cell("party"))
+    })
+    .transpose()
 }
 
 /// Whether the provider was sent this signature for this attempt before.

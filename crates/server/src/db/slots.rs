@@ -1,6 +1,6 @@
 //! Accounting of OT ceremonies (custody rule 14).
 
-use halfkey_core::{CeremonyId, EnvironmentId, Generation, WalletId};
+use halfkey_core::{CeremonyId, DelegationId, EnvironmentId, Generation, WalletId};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
 
@@ -16,6 +16,9 @@ pub(crate) struct SlotKey {
     pub(crate) wallet: WalletId,
     pub(crate) generation: Generation,
     pub(crate) ceremony: CeremonyId,
+    /// Whose ceremony it is, where it is a delegate's.
+    #[serde(default)]
+    pub(crate) delegation: Option<DelegationId>,
 }
 
 /// How a ceremony ended.
@@ -69,8 +72,9 @@ pub(crate) async fn open(
     let now = tx.now();
     // One statement for all three conditions: every trip to the database is paid by every signature.
     let done = sqlx::query(
-        "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6
+        "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at,
+             delegation_id)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?8
          WHERE NOT EXISTS (SELECT 1 FROM locks
                  WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3)
              AND (SELECT COUNT(*) FROM slots
@@ -85,6 +89,7 @@ pub(crate) async fn open(
     .bind(boot.as_slice())
     .bind(now.0)
     .bind(signed(cap)?)
+    .bind(key.delegation.map(|id| id.as_bytes().to_vec()))
     .execute(tx.conn())
     .await?;
     if done.rows_affected() == 1 {
@@ -167,6 +172,28 @@ pub(crate) async fn suspects(
     .fetch_one(conn)
     .await
     .map(|count| u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// The delegates whose ceremonies count against this generation (custody rule 16).
+pub(crate) async fn delegations_at_fault(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, generation): (WalletId, Generation),
+) -> Result<Vec<DelegationId>, sqlx::Error> {
+    sqlx::query(
+        "SELECT DISTINCT delegation_id FROM slots
+         WHERE environment = ? AND wallet_id = ? AND generation = ?
+             AND outcome IN ('failed', 'suspect') AND delegation_id IS NOT NULL
+         ORDER BY delegation_id",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(signed(generation.0)?)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| Ok(DelegationId::from_bytes(bytes(row, "delegation_id")?)))
+    .collect()
 }
 
 /// Slots whose owning boot died without an outcome are `lost`. Only right while no other process

@@ -13,7 +13,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::WalletRow;
-use crate::db::{Entry, Tx, attempts, proofs, wallets};
+use crate::db::{Entry, Tx, attempts, delegations, proofs, wallets};
 
 /// A staged change, the wallet as it is and as it would be, all read in the commit's transaction.
 pub(super) struct Staged {
@@ -60,7 +60,11 @@ pub(super) async fn commit(
     }
     let actor = caller.actor();
     // A generation that was locked is burnt; one that only needed a refresh may hold good shares.
-    let burnt = change.compromised || now.locked.is_some();
+    // One that a revoked delegate has a share of is not kept, whatever was asked for (rule 31).
+    let delegated =
+        delegations::any_revoked(tx.conn(), environment, (now.wallet, now.generation)).await?;
+    let compromised = change.compromised || delegated;
+    let burnt = compromised || now.locked.is_some();
     let entry = Entry::new(environment, "attempt.committed", &actor)
         .wallet(next.wallet)
         .attempt(change.attempt)
@@ -88,7 +92,7 @@ pub(super) async fn commit(
             "a staged attempt did not become committed",
         ));
     }
-    if change.compromised {
+    if compromised {
         let shredded = changes::shred_ended(tx, environment, next.wallet, change.attempt).await?;
         let entry = Entry::new(environment, "shares.shredded", &actor)
             .wallet(next.wallet)

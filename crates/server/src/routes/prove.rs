@@ -131,6 +131,7 @@ const fn scope_of(operation: ProofOperation) -> Scope {
         ProofOperation::Refresh => Scope::Refresh,
         ProofOperation::Reshare | ProofOperation::ReplaceShare => Scope::Reshare,
         ProofOperation::Export => Scope::Export,
+        ProofOperation::Delegate => Scope::Delegate,
         // A staged change was let in by its own scope; its proof only finishes it.
         _ => Scope::Create,
     }

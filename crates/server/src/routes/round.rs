@@ -20,9 +20,15 @@ pub(super) async fn round(
     call: Call,
 ) -> Result<Response, ApiError> {
     // Which scope is needed was checked when the ceremony was opened by this same token.
-    let caller = call
-        .authorize(&env, Credential::Session, None::<Scope>)
-        .await?;
+    let caller = if call.is_delegated() {
+        if call.has_token() {
+            call.authorize(&env, Credential::ApiToken, None).await?;
+        }
+        call.delegate(&env).await?
+    } else {
+        call.authorize(&env, Credential::Session, None::<Scope>)
+            .await?
+    };
     let mut step = [0; 16];
     hex::decode_to_slice(&reference, &mut step)
         .map_err(|_| ApiError::new(ErrorCode::CeremonyGone, "that ceremony step never was"))?;

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{check_generation, check_unlocked};
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::ceremony::drive::single_sender;
 use crate::ceremony::rounds;
 use crate::ceremony::running::Stepped;
@@ -32,7 +32,37 @@ pub(super) async fn sign_message(
     Path((env, wallet)): Path<(String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call.session(&env, Scope::Sign).await?;
+    let caller = if !call.is_delegated() {
+        call.session(&env, Scope::Sign).await?
+    } else if call.has_token() {
+        let message = "a token and a wallet API key: only one of them can count here";
+        return Err(ApiError::invalid(message));
+    } else {
+        call.delegate(&env).await?
+    };
+    signed(app, caller, wallet, call).await
+}
+
+/// `POST /environments/{env}/waas/{wallet}/delegatedAccess/signMessage`: a delegate's signature, for
+/// clients that show the environment's API token beside the wallet's API key.
+pub(super) async fn sign_delegated(
+    State(app): State<Arc<App>>,
+    Path((env, wallet)): Path<(String, String)>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    // Whatever the token may do: what counts is the wallet's key. A token that could sign would let
+    // the delegate sign on with its share after a revocation.
+    call.authorize(&env, Credential::ApiToken, None).await?;
+    let caller = call.delegate(&env).await?;
+    signed(app, caller, wallet, call).await
+}
+
+async fn signed(
+    app: Arc<App>,
+    caller: Caller,
+    wallet: String,
+    call: Call,
+) -> Result<Response, ApiError> {
     let decoded = call.decode::<SignMessageRequest>().await?;
     let worker = Arc::clone(&app);
     let (body, digest) = (decoded.body, decoded.digest);
@@ -71,6 +101,9 @@ async fn open(
         return Err(freeze::frozen());
     }
     let (wallet, sealed) = (found.wallet, found.sealed);
+    if let Some(delegate) = &caller.delegate {
+        delegate.is_for(&wallet)?;
+    }
     check_unlocked(app, &caller.environment, &wallet)?;
     if wallet.stored_state != WalletState::Active {
         let message = "the wallet is not active: prove and commit it first";
@@ -80,6 +113,9 @@ async fn open(
     check_generation(&wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
     let request = decide(app, &caller, &wallet, &body).await?;
+    if let Some(delegate) = &caller.delegate {
+        delegate.may_sign(&wallet, party, request.operation)?;
+    }
     let goal = Goal::Message {
         operation: request.operation,
         summary: request.summary,

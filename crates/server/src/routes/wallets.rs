@@ -105,13 +105,13 @@ pub(super) async fn list(
 
 /// Which page is wanted.
 #[derive(Debug, PartialEq, Eq)]
-struct Page {
-    after: u64,
-    limit: u64,
+pub(super) struct Page {
+    pub(super) after: u64,
+    pub(super) limit: u64,
 }
 
 impl Page {
-    fn from_query(query: &str) -> Result<Self, ApiError> {
+    pub(super) fn from_query(query: &str) -> Result<Self, ApiError> {
         let mut page = Self {
             after: 0,
             limit: DEFAULT_PAGE,

@@ -8,6 +8,7 @@ use axum::response::Response;
 use halfkey_core::RequestId;
 use halfkey_core::wire::{IDEMPOTENCY_KEY, Scope};
 use http::StatusCode;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ use super::decode;
 use super::encoding::Encoding;
 use crate::api_error::ApiError;
 use crate::app::App;
+use crate::auth::delegate::has_wallet_key;
 use crate::auth::{Caller, Credential};
 
 /// One request: its head, and a body that is read only after the caller is known.
@@ -69,6 +71,25 @@ impl Call {
             app.authorize(headers, request?, env, credential, scope)
                 .await
         }
+    }
+
+    /// A delegate, by the wallet's API key alone.
+    pub(crate) fn delegate(
+        &self,
+        env: &str,
+    ) -> impl Future<Output = Result<Caller, ApiError>> + Send {
+        let (app, headers, request) = (&self.app, &self.parts.headers, self.request_id());
+        async move { app.authorize_delegate(headers, request?, env).await }
+    }
+
+    /// Whether the request shows a wallet's API key.
+    pub(crate) fn is_delegated(&self) -> bool {
+        has_wallet_key(&self.parts.headers)
+    }
+
+    /// Whether the request shows a token.
+    pub(crate) fn has_token(&self) -> bool {
+        self.parts.headers.contains_key(AUTHORIZATION)
     }
 
     /// The caller's idempotency key, if there is one.
@@ -142,5 +163,14 @@ impl Reply {
     /// A 200 with this body.
     pub(crate) fn ok<T: Serialize>(self, body: &T) -> Result<Response, ApiError> {
         self.0.reply(StatusCode::OK, body)
+    }
+
+    /// The same with another status.
+    pub(crate) fn with_status<T: Serialize>(
+        self,
+        status: StatusCode,
+        body: &T,
+    ) -> Result<Response, ApiError> {
+        self.0.reply(status, body)
     }
 }

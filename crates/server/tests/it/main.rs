@@ -17,6 +17,8 @@ mod create_bad;
 #[cfg(test)]
 mod customer;
 #[cfg(test)]
+mod delegated;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod frozen;

@@ -112,20 +112,50 @@ pub(crate) async fn client(data: &DataDir, provider: &Provider) -> Result<Wallet
     connect(&config, &token, Login::Now, provider.timeout).await
 }
 
+/// How to reach the provider, for what needs no storage of the customer's; and the environment.
+pub(crate) fn client_options(
+    data: &DataDir,
+    provider: &Provider,
+) -> Result<(WalletClientOpts, String), Failure> {
+    let config = merge(data.read_config()?, provider)?;
+    let environment = config.environment.to_string();
+    Ok((options_of(&config, provider.timeout), environment))
+}
+
+/// A client with the token of the command line and nothing else of the customer's.
+pub(crate) async fn client_of(
+    data: &DataDir,
+    provider: &Provider,
+) -> Result<(WalletClient, String), Failure> {
+    let (options, environment) = client_options(data, provider)?;
+    let token_file = provider
+        .token_file
+        .clone()
+        .unwrap_or_else(|| data.token_file());
+    let token = read_token(&token_file)?;
+    let mut client = WalletClient::new(options)?;
+    client.authenticate_lazily(token.expose()).await;
+    Ok((client, environment))
+}
+
+fn options_of(config: &CustomerConfig, timeout: Duration) -> WalletClientOpts {
+    let options = WalletClientOpts::new(config.environment.to_string())
+        .base_api_url(&config.api_url)
+        .provider_identity(&config.provider_identity)
+        .timeouts(within(timeout));
+    match &config.ca_file {
+        Some(file) => options.ca_file(file),
+        None => options,
+    }
+}
+
 async fn connect(
     config: &CustomerConfig,
     token: &SecretString,
     login: Login,
     timeout: Duration,
 ) -> Result<WalletClient, Failure> {
-    let mut options = WalletClientOpts::new(config.environment.to_string())
-        .base_api_url(&config.api_url)
-        .provider_identity(&config.provider_identity)
-        .timeouts(within(timeout));
-    if let Some(file) = &config.ca_file {
-        options = options.ca_file(file);
-    }
-    let mut client = WalletClient::new(options)?;
+    let mut client = WalletClient::new(options_of(config, timeout))?;
     match login {
         Login::Now => client.authenticate_api_token(token.expose()).await?,
         Login::WhenNeeded => client.authenticate_lazily(token.expose()).await,

@@ -1,0 +1,87 @@
+//! What happened in an environment, for those who fetch it or are told.
+
+use halfkey_core::{DelegationId, EnvironmentId, UnixMillis};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::Tx;
+use super::columns::{bad_cell, bytes, signed, unsigned};
+
+/// One event.
+#[derive(Debug, Clone)]
+pub(crate) struct EventRow {
+    pub(crate) ordinal: u64,
+    pub(crate) id: [u8; 16],
+    pub(crate) name: String,
+    pub(crate) data: serde_json::Value,
+    pub(crate) created_at: UnixMillis,
+}
+
+fn from_row(row: &SqliteRow) -> Result<EventRow, sqlx::Error> {
+    let data: &str = row.try_get("data")?;
+    Ok(EventRow {
+        ordinal: unsigned(row, "ordinal")?,
+        id: bytes(row, "event_id")?,
+        name: row.try_get("name")?,
+        data: serde_json::from_str(data).map_err(|_| bad_cell("data"))?,
+        created_at: UnixMillis(row.try_get("created_at")?),
+    })
+}
+
+/// Events after `after`, oldest first.
+pub(crate) async fn page(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    after: u64,
+    limit: u64,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    sqlx::query(
+        "SELECT * FROM events WHERE environment = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
+    )
+    .bind(environment.as_str())
+    .bind(signed(after)?)
+    .bind(signed(limit)?)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Adds an event, in the transaction of what it tells.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    name: &str,
+    delegation: Option<DelegationId>,
+    data: &serde_json::Value,
+) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    sqlx::query(
+        "INSERT INTO events (environment, event_id, name, delegation_id, data, created_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(environment.as_str())
+    .bind(crate::ids::random_id().as_slice())
+    .bind(name)
+    .bind(delegation.map(|id| id.as_bytes().to_vec()))
+    .bind(data.to_string())
+    .bind(now.0)
+    .execute(tx.conn())
+    .await
+    .map(drop)
+}
+
+/// Forgets what was to be delivered of a delegation.
+pub(crate) async fn forget(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    delegation: DelegationId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM events WHERE environment = ? AND delegation_id = ?")
+        .bind(environment.as_str())
+        .bind(delegation.as_bytes().as_slice())
+        .execute(tx.conn())
+        .await
+        .map(drop)
+}
