@@ -83,6 +83,24 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/waas/exportRecipients/{recipient}/remove",
             post(recipient::remove),
         )
+        .merge(delegation())
+        .route("/waas/{wallet}", get(wallets::by_id));
+    let api = Router::new()
+        .nest("/sdk/{env}/waas", sdk)
+        .nest("/environments/{env}", environments);
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .nest(API_PREFIX, api)
+        .fallback(async || ApiError::not_found("route").into_response())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), finish))
+        .with_state(Arc::clone(app))
+}
+
+/// What is said about delegates, below an environment.
+fn delegation() -> Router<Arc<App>> {
+    Router::new()
         .route("/events", get(events::list))
         .route("/waas/delegatedAccess/revoke", post(revoke::many))
         .route(
@@ -101,18 +119,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/waas/{wallet}/delegatedAccess/signMessage",
             post(sign::sign_delegated),
         )
-        .route("/waas/{wallet}", get(wallets::by_id));
-    let api = Router::new()
-        .nest("/sdk/{env}/waas", sdk)
-        .nest("/environments/{env}", environments);
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .nest(API_PREFIX, api)
-        .fallback(async || ApiError::not_found("route").into_response())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), finish))
-        .with_state(Arc::clone(app))
 }
 
 /// A bug; what it said stays inside.

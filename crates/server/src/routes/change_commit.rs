@@ -60,10 +60,7 @@ pub(super) async fn commit(
     }
     let actor = caller.actor();
     // A generation that was locked is burnt; one that only needed a refresh may hold good shares.
-    // One that a revoked delegate has a share of is not kept, whatever was asked for (rule 31).
-    let delegated =
-        delegations::any_revoked(tx.conn(), environment, (now.wallet, now.generation)).await?;
-    let compromised = change.compromised || delegated;
+    let compromised = change.compromised || was_taken_back(tx, wanted, &now).await?;
     let burnt = compromised || now.locked.is_some();
     let entry = Entry::new(environment, "attempt.committed", &actor)
         .wallet(next.wallet)
@@ -93,13 +90,7 @@ pub(super) async fn commit(
         ));
     }
     if compromised {
-        let shredded = changes::shred_ended(tx, environment, next.wallet, change.attempt).await?;
-        let entry = Entry::new(environment, "shares.shredded", &actor)
-            .wallet(next.wallet)
-            .attempt(change.attempt)
-            .request(caller.request)
-            .detail(serde_json::json!({ "shares": shredded }));
-        tx.record(&entry).await?;
+        shred(tx, wanted, &change).await?;
     }
     app.metrics.wallets_changed.fetch_add(1, Ordering::Relaxed);
     Ok(CommitReply {
@@ -110,4 +101,30 @@ pub(super) async fn commit(
         generation: Some(next.generation),
         activity,
     })
+}
+
+/// Whether a revoked delegate has a share of the generation: then it is not kept, whatever was asked
+/// for (custody rule 31).
+async fn was_taken_back(
+    tx: &mut Tx,
+    wanted: &Commit,
+    now: &WalletRow,
+) -> Result<bool, sqlx::Error> {
+    let of = (now.wallet, now.generation);
+    delegations::any_revoked(tx.conn(), &wanted.caller.environment.id, of).await
+}
+
+/// Nothing of earlier generations stays (custody rule 10).
+async fn shred(tx: &mut Tx, wanted: &Commit, change: &StagedChange) -> Result<(), ApiError> {
+    let caller = &wanted.caller;
+    let environment = &caller.environment.id;
+    let shredded = changes::shred_ended(tx, environment, change.wallet, change.attempt).await?;
+    let actor = caller.actor();
+    let entry = Entry::new(environment, "shares.shredded", &actor)
+        .wallet(change.wallet)
+        .attempt(change.attempt)
+        .request(caller.request)
+        .detail(serde_json::json!({ "shares": shredded }));
+    tx.record(&entry).await?;
+    Ok(())
 }

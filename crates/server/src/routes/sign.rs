@@ -32,13 +32,13 @@ pub(super) async fn sign_message(
     Path((env, wallet)): Path<(String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = if !call.is_delegated() {
-        call.session(&env, Scope::Sign).await?
-    } else if call.has_token() {
-        let message = "a token and a wallet API key: only one of them can count here";
-        return Err(ApiError::invalid(message));
-    } else {
-        call.delegate(&env).await?
+    let caller = match (call.is_delegated(), call.has_token()) {
+        (false, _) => call.session(&env, Scope::Sign).await?,
+        (true, false) => call.delegate(&env).await?,
+        (true, true) => {
+            let message = "a token and a wallet API key: only one of them can count here";
+            return Err(ApiError::invalid(message));
+        }
     };
     signed(app, caller, wallet, call).await
 }

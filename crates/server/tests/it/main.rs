@@ -19,6 +19,8 @@ mod customer;
 #[cfg(test)]
 mod delegated;
 #[cfg(test)]
+mod delegation_keys;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod frozen;
