@@ -90,8 +90,9 @@ pub(crate) struct Grant {
     /// The delegate's fingerprint, as `delegation key` printed it there.
     #[arg(long, value_name = "sha256:HEX")]
     pub(crate) to: String,
-    /// What the delegate may sign; repeat for several [default: sign.message, sign.typed_data,
-    /// sign.transaction]. The others are sign.authorization and sign.blind.
+    /// What the delegate may sign; repeat for several [default: `sign.message`,
+    /// `sign.typed_data`, `sign.transaction`]. The others are `sign.authorization` and
+    /// `sign.blind`.
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<WalletKeyScope>,
     /// How long it may: `12h`, `30d`; 366 days at most.

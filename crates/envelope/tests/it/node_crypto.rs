@@ -26,14 +26,15 @@ fn each_opens_what_the_other_sealed() {
     let keys = node_crypto(&[Question::rsa_key(2048), Question::rsa_key(4096)]);
     let own = KEY.to_pem().unwrap();
     let mut questions = Vec::new();
-    for content in [&b"x"[..], b"hkw_0123", &[0xA5; 100_000]] {
+    let long = vec![0xA5; 100_000];
+    for content in [&b"x"[..], b"hkw_0123", &long] {
         let envelope = serde_json::to_value(sealed(content)).unwrap();
         questions.push(Question::envelope_open(own.expose(), &envelope));
     }
     let answers = node_crypto(&questions);
     assert_eq!(text(&answers[0]["ok"]), hex::encode(b"x"));
     assert_eq!(text(&answers[1]["ok"]), hex::encode(b"hkw_0123"));
-    assert_eq!(text(&answers[2]["ok"]), hex::encode([0xA5; 100_000]));
+    assert_eq!(text(&answers[2]["ok"]), hex::encode(&long));
 
     for key in &keys {
         let public = RecipientKey::from_pem(text(&key["ok"]["publicKey"])).unwrap();

@@ -137,15 +137,12 @@ async fn signs_until_revoked(chain: ChainName, scheme: ThresholdSignatureScheme)
     assert!(!list[0].refresh_outstanding);
     let shares = std::slice::from_ref(&got.data.server_key_share);
     let properties = &got.wallet_properties;
-    let error = match chain {
-        ChainName::Evm => {
-            let evm = EvmWalletClient::new(&client);
-            evm.sign_message(properties, shares, "gm").await
-        }
-        _ => {
-            let svm = SvmWalletClient::new(&client);
-            svm.sign_message(properties, shares, "gm").await
-        }
+    let error = if chain == ChainName::Evm {
+        let evm = EvmWalletClient::new(&client);
+        evm.sign_message(properties, shares, "gm").await
+    } else {
+        let svm = SvmWalletClient::new(&client);
+        svm.sign_message(properties, shares, "gm").await
     };
     let error = error.unwrap_err();
     assert!(
