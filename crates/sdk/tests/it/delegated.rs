@@ -94,7 +94,7 @@ async fn signs_until_revoked(chain: ChainName, scheme: ThresholdSignatureScheme)
     let second = Storage::new();
     let store = storage
         .destroying_store(&client)
-        .with_second_vault(second.vault());
+        .with_second_vault(second.destroying_vault());
     let address = created(&store, chain, scheme).await;
     let pem = KEY.recipient_key().unwrap().to_pem();
     let registered = client.register_delegation_key(&pem).await.unwrap();

@@ -55,6 +55,14 @@ impl Storage {
         Vault::new(self.parts())
     }
 
+    /// The same with that right too.
+    pub(crate) fn destroying_vault(&self) -> Vault {
+        Vault::new(VaultParts {
+            destroy: Some(Arc::<MemoryRecords>::clone(&self.records)),
+            ..self.parts()
+        })
+    }
+
     /// A process that may destroy records too.
     pub(crate) fn destroying_store(&self, client: &WalletClient) -> WalletStore {
         let parts = VaultParts {
