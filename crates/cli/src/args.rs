@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod delegation;
 mod doctor;
 mod incident;
@@ -9,6 +10,7 @@ mod recipient;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
+pub(crate) use self::backup::{Backup, ChangePassword, Recover};
 pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::{Incident, Run};
@@ -217,6 +219,10 @@ pub(crate) struct Provider {
         value_name = "TIME"
     )]
     pub(crate) timeout: Duration,
+    /// Where the password or recovery key of the provider's backups stands: shares that are missing
+    /// here then come from there. Needs the scope wallet.backup.
+    #[arg(long, env = "HALFKEY_BACKUP_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) backup_password_file: Option<PathBuf>,
     /// The environment id.
     #[arg(long, env = "HALFKEY_ENVIRONMENT", value_name = "ID")]
     pub(crate) environment: Option<String>,
@@ -359,6 +365,15 @@ Needs no provider, no token and no vault. Any tool for age files opens the two p
 For when the provider is gone for good. A TWO_OF_TWO wallet cannot be rescued so: the provider holds
 half of it.")]
     Rescue(Rescue),
+    /// Encrypt the wallet's shares here and store them with the provider.
+    #[command(after_help = backup::BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Get shares that are missing or damaged here back from the provider's backup.
+    #[command(after_help = backup::RECOVER_EXAMPLES)]
+    Recover(Recover),
+    /// Encrypt the wallet's backup anew, on this side, under another password.
+    #[command(after_help = backup::CHANGE_PASSWORD_EXAMPLES)]
+    ChangePassword(ChangePassword),
     /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
     #[command(after_help = "Examples:
   halfkey wallet refresh 0xABC…

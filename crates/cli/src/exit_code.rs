@@ -152,6 +152,11 @@ impl From<halfkey::Error> for Failure {
             Error::TooManySignatures => Some("wait for the signatures that are under way"),
             Error::Network(_) => Some("is the provider running? halfkey serve"),
             Error::OutcomeUnknown { .. } => Some("run the same command again"),
+            Error::PasswordRequired => Some("--password-file FILE"),
+            Error::PasswordRefused => Some("--recovery-key-out FILE draws a good one"),
+            Error::SharesMissing { .. } => {
+                Some("halfkey wallet recover, or --backup-password-file FILE")
+            }
             _ => None,
         };
         Self {
@@ -180,6 +185,7 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }
         | Error::ProviderIdentityMismatch
+        | Error::PasswordRefused
         | Error::Ceremony(_)
         | Error::BadSignature => ExitKind::Custody,
         Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
@@ -243,6 +249,10 @@ mod tests {
         let locked = || Error::WalletLocked {
             generation: halfkey_core::Generation(0),
         };
+        let missing = || Error::SharesMissing {
+            vault: "x".to_owned(),
+            provider: "y".to_owned(),
+        };
         let unknown = Error::OutcomeUnknown {
             digest: "00".to_owned(),
             source: Box::new(Error::BadSignature),
@@ -261,6 +271,12 @@ mod tests {
                 3,
             ),
             (Error::ShareDamaged, 8),
+            (Error::PasswordRequired, 3),
+            (Error::WrongPassword, 3),
+            (Error::PasswordRefused, 7),
+            (Error::BackupDamaged("x"), 8),
+            (Error::BackupParameters("x"), 8),
+            (missing(), 8),
             (Error::WalletNotFound, 4),
             (Error::NotAuthenticated, 5),
             (locked(), 7),

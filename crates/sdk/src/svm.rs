@@ -40,8 +40,8 @@ impl<'a> SvmWalletClient<'a> {
     /// Creates a wallet and activates it at once as `unproven` (custody rule 8); `WalletStore` or
     /// [`Self::create_wallet_account_pending`] do better. The properties carry the base58 address.
     ///
-    /// With `back_up_to_provider` the shares are first encrypted under `password`, on this side, and
-    /// stored with the provider; the properties say where. `password` may be the text of a
+    /// With `back_up_to_provider` the shares are first encrypted under `password`, on this side,
+    /// and stored with the provider; the properties say where. `password` may be the text of a
     /// [`crate::RecoveryKey`].
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `halfkey wallet …`: wallets of this customer, through the store that keeps their state.
 
+mod backup;
 mod change;
 mod check;
 mod create;
@@ -76,7 +77,10 @@ pub(crate) async fn run(
             resume::run(&store, address.as_deref(), output).await
         }
         Wallet::OpenExport(options) => key::open_export(&options, output),
-        command @ (Wallet::Export(_)
+        command @ (Wallet::Backup(_)
+        | Wallet::Recover(_)
+        | Wallet::ChangePassword(_)
+        | Wallet::Export(_)
         | Wallet::Rescue(_)
         | Wallet::Import(_)
         | Wallet::Refresh(_)
@@ -95,6 +99,21 @@ async fn life(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
+        Wallet::Backup(mut options) => {
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
+            options.address = store.address_of(&options.address).await?;
+            backup::backup(&store, &options, output).await
+        }
+        Wallet::Recover(mut options) => {
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
+            options.address = store.address_of(&options.address).await?;
+            backup::recover(&store, &options, output).await
+        }
+        Wallet::ChangePassword(mut options) => {
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
+            options.address = store.address_of(&options.address).await?;
+            backup::change_password(&store, &options, output).await
+        }
         Wallet::Export(mut options) => {
             let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.address = store.address_of(&options.address).await?;

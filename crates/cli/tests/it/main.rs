@@ -10,9 +10,11 @@
 )]
 
 mod alias;
+mod backup;
 mod bad_input;
 mod canary;
 mod crash;
+mod crash_backup;
 mod crash_change;
 mod delegation;
 mod demo;

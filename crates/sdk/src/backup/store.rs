@@ -25,9 +25,9 @@ use crate::{Error, Result, WalletClient};
 
 impl WalletClient {
     /// Encrypts the customer's shares under `password`, or under the text of a
-    /// [`RecoveryKey`](super::RecoveryKey), and stores them with the provider. Gives the backup info
-    /// to merge into the properties. The provider never sees password, key or shares; the same
-    /// wallet can be backed up again at any time.
+    /// [`RecoveryKey`](super::RecoveryKey), and stores them with the provider. Gives the backup
+    /// info to merge into the properties. The provider never sees password, key or shares; the
+    /// same wallet can be backed up again at any time.
     ///
     /// A backup is of the shares' generation: after a refresh or reshare, make another.
     ///

@@ -76,7 +76,7 @@ impl WalletStore {
         };
         let Some(password) = password else {
             return lost(format!(
-                "the provider keeps {backups} of its backups, and no password for them is configured"
+                "the provider keeps {backups} of its backups, no password for them is configured"
             ));
         };
         self.recover_now(address, Some(password.expose())).await?;

@@ -11,6 +11,8 @@ mod attempts;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod create_bad;

@@ -7,6 +7,7 @@ use halfkey::{StoreOptions, Timeouts, WalletClient, WalletClientOpts, WalletStor
 use halfkey_core::{EnvironmentId, SecretString, WalletProperties};
 use halfkey_vault::Storage;
 
+use super::backup::read_password;
 use crate::args::Provider;
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::{ExitKind, Failure};
@@ -101,7 +102,13 @@ pub(crate) async fn open(
         .clone()
         .unwrap_or_else(|| data.token_file());
     let token = read_token(&token_file)?;
-    open_with(data, passphrase, &config, &token, login, provider.timeout).await
+    let backup_password = provider.backup_password_file.as_deref();
+    let backup_password = backup_password.map(read_password).transpose()?;
+    let mut opened = open_with(data, passphrase, &config, &token, login, provider.timeout).await?;
+    if let Some(password) = backup_password {
+        opened.store = opened.store.with_backup_fallback(Arc::new(password));
+    }
+    Ok(opened)
 }
 
 /// A client alone, for what needs no wallet.
