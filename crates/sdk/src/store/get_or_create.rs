@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::WalletStore;
 use super::alias::{Kind, check_alias};
 use super::create::{Earlier, left_pending};
+use super::resume::Settled;
 use crate::{CreateOptions, Error, Result};
 
 /// How often the other process's progress is looked at.
@@ -75,8 +76,17 @@ impl WalletStore {
             sleep(LOOK_AGAIN).await;
             return Ok(());
         }
-        let named = |error| left_pending(attempt, error);
-        self.abort(attempt).await.map(drop).map_err(named)
+        match self.abort(attempt).await {
+            Ok(Settled::Aborted | Settled::Active(_)) => Ok(()),
+            // Neither is true of it, and asking again would not change that.
+            Ok(_) => {
+                let source = Error::VaultState("the provider does not end that attempt".to_owned());
+                Err(left_pending(attempt, source))
+            }
+            // It is pending no more: somebody else was there.
+            Err(Error::InvalidArgument(_)) => Err(Error::AttemptAborted(attempt)),
+            Err(error) => Err(left_pending(attempt, error)),
+        }
     }
 }
 
