@@ -1,5 +1,5 @@
-// Makes and opens delegation envelopes with Node's own crypto module (OpenSSL), which shares no code
-// with Halfkey. Questions and answers as in judge.py.
+// Makes and opens delegation envelopes with Node's own crypto module (OpenSSL), which shares no
+// code with Halfkey. Questions and answers as in judge.py.
 
 import {
   constants,

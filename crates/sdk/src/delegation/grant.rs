@@ -110,8 +110,8 @@ impl WalletClient {
     /// is made by the provider and goes to the delegate, encrypted; nobody else sees it.
     ///
     /// # Errors
-    /// See [`Error`]; the provider's `delegation_conflict` when another share of this generation was
-    /// delegated before.
+    /// See [`Error`]; the provider's `delegation_conflict` when another share of this generation
+    /// was delegated before.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn delegate(
         &self,

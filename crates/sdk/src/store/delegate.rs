@@ -13,8 +13,8 @@ use crate::{Error, Result};
 
 impl WalletStore {
     /// Gives the first customer party's share of a wallet to a delegate; see
-    /// [`WalletClient::delegate`](crate::WalletClient::delegate). The other share of a `TWO_OF_THREE`
-    /// wallet never is (custody rule 31).
+    /// [`WalletClient::delegate`](crate::WalletClient::delegate). The other share of a
+    /// `TWO_OF_THREE` wallet never is (custody rule 31).
     ///
     /// # Errors
     /// As there; [`Error::CannotOpen`] for a process without the right to open.

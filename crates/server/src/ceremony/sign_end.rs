@@ -73,8 +73,8 @@ const fn may_finish_frozen(context: &SignContext) -> bool {
     is_refresh && context.caller.thaws
 }
 
-/// Whether a delegate may have the signature still: a revocation that was answered while it was made
-/// is never followed by it. Anybody else may.
+/// Whether a delegate may have the signature still: a revocation that was answered while it was
+/// made is never followed by it. Anybody else may.
 async fn is_allowed(app: &App, context: &SignContext) -> Result<bool, ApiError> {
     let Some(delegate) = &context.caller.delegate else {
         return Ok(true);

@@ -103,8 +103,8 @@ pub(super) async fn commit(
     })
 }
 
-/// Whether a revoked delegate has a share of the generation: then it is not kept, whatever was asked
-/// for (custody rule 31).
+/// Whether a revoked delegate has a share of the generation: then it is not kept, whatever was
+/// asked for (custody rule 31).
 async fn was_taken_back(
     tx: &mut Tx,
     wanted: &Commit,

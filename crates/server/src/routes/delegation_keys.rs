@@ -135,8 +135,8 @@ pub(super) async fn one(
     call.reply().ok(&described(&row))
 }
 
-/// `DELETE …/encryptionPublicKeys/{kid}`: nothing more is encrypted for it. What was delegated to it
-/// is revoked wallet by wallet.
+/// `DELETE …/encryptionPublicKeys/{kid}`: nothing more is encrypted for it. What was delegated to
+/// it is revoked wallet by wallet.
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     Path((env, kid)): Path<(String, String)>,

@@ -30,9 +30,9 @@ const LONGEST_SECS: u64 = 366 * DAY_SECS;
 /// Live delegations of one generation of a wallet.
 const MOST_LIVE: usize = 16;
 
-/// `POST /sdk/{env}/waas/{wallet}/delegatedAccess/delivery`: takes one customer share, encrypted for
-/// a delegate, makes the wallet's API key for it, and keeps both for the delegate, encrypted. Started
-/// by a proof from that very share (custody rules 7 and 28). Takes the API token.
+/// `POST /sdk/{env}/waas/{wallet}/delegatedAccess/delivery`: takes one customer share, encrypted
+/// for a delegate, makes the wallet's API key for it, and keeps both for the delegate, encrypted.
+/// Started by a proof from that very share (custody rules 7 and 28). Takes the API token.
 pub(super) async fn deliver(
     State(app): State<Arc<App>>,
     Path((env, wallet)): Path<(String, String)>,

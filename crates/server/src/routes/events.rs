@@ -12,9 +12,9 @@ use crate::db::environments;
 use crate::db::events::{self, EventRow};
 use crate::web::Call;
 
-/// `GET /environments/{env}/events?cursor=&limit=`: what happened, oldest first. A delegate that has
-/// no address of its own fetches here what a webhook would bring; all of it is encrypted for its
-/// recipient. Takes the API token.
+/// `GET /environments/{env}/events?cursor=&limit=`: what happened, oldest first. A delegate that
+/// has no address of its own fetches here what a webhook would bring; all of it is encrypted for
+/// its recipient. Takes the API token.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Path(env): Path<String>,

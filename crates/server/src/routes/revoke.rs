@@ -80,8 +80,8 @@ pub(super) async fn all_of_wallet(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `DELETE /sdk/{env}/waas/{wallet}/delegatedAccess/{id}`: one delegation by its id, or all of a share
-/// set by the set's. Takes the API token.
+/// `DELETE /sdk/{env}/waas/{wallet}/delegatedAccess/{id}`: one delegation by its id, or all of a
+/// share set by the set's. Takes the API token.
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Path((env, wallet, id)): Path<(String, String, String)>,

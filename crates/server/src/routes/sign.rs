@@ -43,8 +43,8 @@ pub(super) async fn sign_message(
     signed(app, caller, wallet, call).await
 }
 
-/// `POST /environments/{env}/waas/{wallet}/delegatedAccess/signMessage`: a delegate's signature, for
-/// clients that show the environment's API token beside the wallet's API key.
+/// `POST /environments/{env}/waas/{wallet}/delegatedAccess/signMessage`: a delegate's signature,
+/// for clients that show the environment's API token beside the wallet's API key.
 pub(super) async fn sign_delegated(
     State(app): State<Arc<App>>,
     Path((env, wallet)): Path<(String, String)>,
