@@ -73,8 +73,16 @@ impl Embedded {
         if keyring.symlink_metadata().is_err() {
             // The keyring comes last: where it stands, the stores were made, and one that is
             // absent was lost. A death on the way leaves stores that nothing was written to.
-            make_stores(dir, environment).await?;
-            create_keyring(&keyring, environment, passphrase, &clock).await?;
+            let made = async {
+                make_stores(dir, environment).await?;
+                create_keyring(&keyring, environment, passphrase, &clock).await
+            };
+            // Another process may have been quicker: then the one that is there counts.
+            if let Err(error) = made.await
+                && keyring.symlink_metadata().is_err()
+            {
+                return Err(error);
+            }
         }
         Self::assemble(dir, environment, passphrase, clock, node).await
     }

@@ -48,7 +48,8 @@ pub(crate) async fn run(data: &DataDir, command: Recipient, output: Output) -> R
 }
 
 pub(super) fn parse(text: &str) -> Result<Key, Failure> {
-    Ok(text.parse().map_err(halfkey::Error::from)?)
+    text.parse()
+        .map_err(|error| Failure::input(format!("{error}")))
 }
 
 fn describe(one: &ExportRecipient) -> Value {

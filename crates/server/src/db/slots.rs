@@ -70,7 +70,7 @@ pub(crate) async fn open(
     cap: u64,
 ) -> Result<Opened, sqlx::Error> {
     let now = tx.now();
-    // One statement for all three conditions: every trip to the database is paid by every signature.
+    // One statement for all three conditions: every signature pays for each trip to the database.
     let done = sqlx::query(
         "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at,
              delegation_id)

@@ -90,6 +90,20 @@ impl Opening<'_> {
         records: &Records,
         is_new: bool,
     ) -> Result<(), Error> {
+        let made = self.make_new_keyring(path, records, is_new).await;
+        // Another process may have been quicker: then the one that is there counts.
+        if made.is_err() && path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        made
+    }
+
+    async fn make_new_keyring(
+        &self,
+        path: &Path,
+        records: &Records,
+        is_new: bool,
+    ) -> Result<(), Error> {
         let used = !records.store.list("", None, 1).await?.names.is_empty();
         if used || !is_new {
             return Err(Error::Keyring(format!(

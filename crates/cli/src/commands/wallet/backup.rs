@@ -125,16 +125,18 @@ fn said(
     });
     output.result(&value, || {
         let count = ids.len();
-        let mut text = format!("{address}: {count} encrypted share(s) with the provider");
-        if let Some(file) = key_file {
+        let key = key_file.map(|file| {
             let file = file.display();
-            text.push_str(&format!(
+            format!(
                 "\n  the recovery key is in {file} (0600): keep it where neither the vault nor the \
                  provider is"
-            ));
-        }
-        text.push_str("\n  of this generation only: after a refresh or reshare, back it up again");
-        text
+            )
+        });
+        let key = key.unwrap_or_default();
+        format!(
+            "{address}: {count} encrypted share(s) with the provider{key}\n  of this generation \
+             only: after a refresh or reshare, back it up again"
+        )
     });
 }
 

@@ -70,7 +70,9 @@ pub(super) fn open_export(options: &OpenExport, output: Output) -> Result<(), Fa
         .map_err(|error| Failure::input(format!("{}: {error}", options.file.display())))?;
     let sealed = SealedKey::from_json(&sealed)?;
     let identity = super::import::read(&options.identity_file)?;
-    let identity: Identity = identity.parse().map_err(halfkey::Error::from)?;
+    let identity: Identity = identity
+        .parse()
+        .map_err(|error| Failure::input(format!("{error}")))?;
     let key = sealed.open(&identity)?;
     write(&key, options.form, &options.out)?;
     said(&sealed.account_address, &options.out, output);
