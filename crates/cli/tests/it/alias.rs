@@ -112,7 +112,8 @@ fn a_killed_process_leaves_the_alias_to_the_next_one() {
         let home = Home::initialised();
         let provider = home.serve();
         let mut dying = home.against(&provider, &GET);
-        let output = dying.env("HALFKEY_CRASH_AT", place).output().unwrap();
+        let at = format!("{place}:1");
+        let output = dying.env("HALFKEY_CRASH_AT", at).output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{place}: {output:?}");
         let again = [&GET[..], &["--takeover-after", "0s"]].concat();
         let made = address(&home.json(&provider, &again));
