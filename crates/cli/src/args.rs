@@ -7,6 +7,7 @@ mod doctor;
 mod incident;
 mod key;
 mod recipient;
+mod serve;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
@@ -16,15 +17,15 @@ pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
 pub(crate) use self::recipient::Recipient;
+pub(crate) use self::serve::Serve;
 pub(crate) use self::vault::{Rewrap, Vault, age};
 
 use core::time::Duration;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use halfkey_core::wire::Scope;
-use halfkey_core::{ChainName, EnvironmentId, ThresholdSignatureScheme, Variant};
+use halfkey_core::{ChainName, ThresholdSignatureScheme, Variant};
 
 /// Open, self-hostable MPC server wallets: your backend holds one half of every key, the provider
 /// the other, and the two sign together.
@@ -132,36 +133,6 @@ pub(crate) struct Demo {
     /// Parties and signers of the wallets it creates.
     #[arg(long, default_value = "TWO_OF_TWO", value_name = "SCHEME")]
     pub(crate) scheme: ThresholdSignatureScheme,
-}
-
-/// Options of `serve`.
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Address to listen on. Plain HTTP is possible on loopback only.
-    #[arg(long, default_value = "127.0.0.1:7373", value_name = "ADDR")]
-    pub(crate) listen: SocketAddr,
-    /// Certificate chain, PEM (TLS 1.3 only).
-    #[arg(long, requires = "tls_key", value_name = "FILE")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key of the certificate, PEM.
-    #[arg(long, requires = "tls_cert", value_name = "FILE")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Make a private CA and certificate beside the data, for trying things out.
-    #[arg(long, conflicts_with = "tls_cert")]
-    pub(crate) dev_tls: bool,
-    /// Serve Prometheus metrics on this address; off when absent.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Start on a restored database: ECDSA wallets then need a complete refresh.
-    #[arg(long)]
-    pub(crate) accept_restore: bool,
-    /// How long a key has to be on the list before exports may go to it: `24h`, `7d`.
-    #[arg(long, value_name = "AGE", value_parser = age, default_value = "0s")]
-    pub(crate) recipient_delay: Duration,
-    /// Sign digests and bytes whose meaning cannot be told, in this environment only; repeat for
-    /// several. Leave off.
-    #[arg(long, value_name = "ENV")]
-    pub(crate) allow_blind: Vec<EnvironmentId>,
 }
 
 /// `token …`

@@ -38,6 +38,8 @@ pub(crate) struct Environment {
     pub(crate) keys: EnvironmentKeys,
     /// Whether bytes are signed here whose meaning cannot be told (custody rule 20).
     pub(crate) allow_blind: bool,
+    /// Whether webhooks may be on this machine.
+    pub(crate) allow_loopback_webhooks: bool,
 }
 
 /// What every request shares.
@@ -52,6 +54,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: Table,
     pub(crate) permits: WalletPermits,
+    /// Held while webhooks are told what is due.
+    pub(crate) telling: tokio::sync::Mutex<()>,
     pub(crate) pending: Arc<Pending>,
     pub(crate) pool: Pool,
     pub(crate) metrics: Metrics,

@@ -41,6 +41,9 @@ pub struct Config {
     /// The environments in which bytes are signed whose meaning cannot be told (custody rule 20).
     /// One that is not served is refused.
     pub allow_blind: Vec<EnvironmentId>,
+    /// The environments whose webhooks may be on this machine, for development. One that is not
+    /// served is refused.
+    pub allow_loopback_webhooks: Vec<EnvironmentId>,
     /// Bounds on everything a caller can make grow or wait.
     pub limits: Limits,
     /// The time.

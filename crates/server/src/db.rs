@@ -14,6 +14,7 @@ pub(crate) mod exports;
 pub(crate) mod freezes;
 pub(crate) mod idempotency;
 pub(crate) mod locks;
+pub(crate) mod messages;
 mod migrate;
 pub(crate) mod proofs;
 pub(crate) mod recipients;
@@ -22,6 +23,7 @@ pub(crate) mod slots;
 pub(crate) mod tokens;
 mod tx;
 pub(crate) mod wallets;
+pub(crate) mod webhooks;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;

@@ -31,6 +31,7 @@ mod session;
 mod token_text;
 pub mod tokens;
 mod web;
+mod webhooks;
 
 pub use config::{Config, Limits, Tls};
 pub use error::Error;

@@ -21,6 +21,7 @@ mod revoke;
 mod round;
 mod sign;
 mod wallets;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -102,6 +103,18 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 fn delegation() -> Router<Arc<App>> {
     Router::new()
         .route("/events", get(events::list))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::one)
+                .put(webhooks::update)
+                .delete(webhooks::delete),
+        )
+        .route("/webhooks/{id}/messages", get(webhooks::messages))
+        .route(
+            "/webhooks/{id}/messages/{message}/redeliver",
+            post(webhooks::redeliver),
+        )
         .route("/waas/delegatedAccess/revoke", post(revoke::many))
         .route(
             "/waas/delegatedAccess/encryptionPublicKeys",

@@ -17,7 +17,7 @@ use crate::ceremony::running::dispose_all;
 use crate::ceremony::{lock, reaper, suspicion};
 use crate::db::slots::SlotOutcome;
 use crate::init::fingerprint;
-use crate::{Config, Error};
+use crate::{Config, Error, webhooks};
 
 /// A provider that can be started.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,11 @@ impl RunningServer {
     /// Ends ceremonies past their deadline now instead of at the next tick.
     pub async fn reap(&self) {
         reaper::reap(&self.app).await;
+    }
+
+    /// Tells webhooks what is due now instead of at the next tick.
+    pub async fn send_webhooks(&self) {
+        webhooks::send_due(&self.app).await;
     }
 
     /// Begins no new ceremony, answers the rounds of live ones until each has ended (for at most

@@ -80,6 +80,7 @@ async fn start_provider(
         accept_restore: false,
         limits: Limits::default(),
         allow_blind: Vec::new(),
+        allow_loopback_webhooks: Vec::new(),
         clock: Arc::new(SystemClock),
     })
     .await?;

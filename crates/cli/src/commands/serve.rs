@@ -18,11 +18,7 @@ pub(crate) async fn run(
     options: Serve,
     output: Output,
 ) -> Result<(), Failure> {
-    let tls = match (options.tls_cert, options.tls_key, options.dev_tls) {
-        (Some(cert), Some(key), _) => Tls::Files { cert, key },
-        (_, _, true) => Tls::Dev,
-        _ => Tls::None,
-    };
+    let tls = tls_of(&options);
     let scheme = if matches!(tls, Tls::None) {
         "http"
     } else {
@@ -40,6 +36,7 @@ pub(crate) async fn run(
             ..Limits::default()
         },
         allow_blind: options.allow_blind.clone(),
+        allow_loopback_webhooks: options.allow_loopback_webhooks,
         clock: Arc::new(SystemClock),
     })
     .await?;
@@ -87,4 +84,15 @@ pub(crate) async fn run(
     output.line("stopping: no new work, finishing what is under way");
     server.shutdown().await;
     Ok(())
+}
+
+fn tls_of(options: &Serve) -> Tls {
+    match (&options.tls_cert, &options.tls_key, options.dev_tls) {
+        (Some(cert), Some(key), _) => Tls::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        (_, _, true) => Tls::Dev,
+        _ => Tls::None,
+    }
 }

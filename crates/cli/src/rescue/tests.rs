@@ -79,6 +79,7 @@ async fn provider(dir: &Path) -> (RunningServer, halfkey::WalletClient) {
         accept_restore: false,
         limits: Limits::default(),
         allow_blind: Vec::new(),
+        allow_loopback_webhooks: Vec::new(),
         clock,
     })
     .await

@@ -66,6 +66,7 @@ impl Provider {
             passphrase: None,
             accept_restore: false,
             allow_blind: Vec::new(),
+            allow_loopback_webhooks: Vec::new(),
             limits: setup.limits,
             clock: setup.clock,
         };

@@ -4,8 +4,8 @@ use halfkey_core::{DelegationId, EnvironmentId, UnixMillis};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::Tx;
 use super::columns::{bad_cell, bytes, signed, unsigned};
+use super::{Tx, messages};
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -56,28 +56,44 @@ pub(crate) async fn insert(
     delegation: Option<DelegationId>,
     data: &serde_json::Value,
 ) -> Result<(), sqlx::Error> {
-    let now = tx.now();
+    let (now, id) = (tx.now(), crate::ids::random_id());
     sqlx::query(
         "INSERT INTO events (environment, event_id, name, delegation_id, data, created_at)
          VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(environment.as_str())
-    .bind(crate::ids::random_id().as_slice())
+    .bind(id.as_slice())
     .bind(name)
     .bind(delegation.map(|id| id.as_bytes().to_vec()))
     .bind(data.to_string())
     .bind(now.0)
     .execute(tx.conn())
-    .await
-    .map(drop)
+    .await?;
+    messages::fan_out(tx, environment, &id, name).await
 }
 
-/// Forgets what was to be delivered of a delegation.
+pub(crate) async fn by_id(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    id: &[u8; 16],
+) -> Result<Option<EventRow>, sqlx::Error> {
+    sqlx::query("SELECT * FROM events WHERE environment = ? AND event_id = ?")
+        .bind(environment.as_str())
+        .bind(id.as_slice())
+        .fetch_optional(conn)
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// Forgets what was to be delivered of a delegation, also by webhooks.
 pub(crate) async fn forget(
     tx: &mut Tx,
     environment: &EnvironmentId,
     delegation: DelegationId,
 ) -> Result<(), sqlx::Error> {
+    messages::cancel(tx, environment, delegation).await?;
     sqlx::query("DELETE FROM events WHERE environment = ? AND delegation_id = ?")
         .bind(environment.as_str())
         .bind(delegation.as_bytes().as_slice())

@@ -29,7 +29,7 @@ use crate::net::{dev_tls, listener, tls};
 use crate::provider_dir::ProviderDir;
 use crate::routes;
 use crate::session::Sessions;
-use crate::{Config, Error};
+use crate::{Config, Error, webhooks};
 
 pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
     if matches!(config.tls, Tls::None) && !config.listen.ip().is_loopback() {
@@ -68,6 +68,7 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         clock: config.clock,
         table: Table::new(&config.limits),
         permits: WalletPermits::new(config.limits.open_slots, config.limits.slot_wait),
+        telling: tokio::sync::Mutex::default(),
         pending: Arc::new(Pending::new(dir)),
         pool: Pool::new(&config.limits),
         metrics: Metrics::default(),
@@ -113,7 +114,12 @@ impl Tasks {
         let router = routes::router(&app);
         let serving = listener::run(Arc::clone(&app), listener, tls, router, stopped.clone());
         let reaping = reaper::run(Arc::clone(&app), stopped.clone());
-        let mut handles = vec![tokio::spawn(serving), tokio::spawn(reaping)];
+        let telling = webhooks::run(Arc::clone(&app), stopped.clone());
+        let mut handles = vec![
+            tokio::spawn(serving),
+            tokio::spawn(reaping),
+            tokio::spawn(telling),
+        ];
         let metrics_addr = metrics.map(|(listener, addr)| {
             let router = metrics_listener::router(Arc::clone(&app));
             let run = listener::run(Arc::clone(&app), listener, None, router, stopped);
@@ -196,6 +202,7 @@ async fn load_environments(
             identity,
             keys,
             allow_blind: config.allow_blind.contains(&id),
+            allow_loopback_webhooks: config.allow_loopback_webhooks.contains(&id),
         });
         first.get_or_insert_with(|| Arc::clone(&environment));
         environments.insert(id, environment);
@@ -207,6 +214,12 @@ async fn load_environments(
             return Err(Error::NotFound("environment to allow blind signing in"));
         }
         tracing::warn!(environment = %allowed, "blind signing is allowed");
+    }
+    for allowed in &config.allow_loopback_webhooks {
+        if !environments.contains_key(allowed) {
+            return Err(Error::NotFound("environment to allow loopback webhooks in"));
+        }
+        tracing::warn!(environment = %allowed, "webhooks to this machine are allowed");
     }
     let key = first
         .keys

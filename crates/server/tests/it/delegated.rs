@@ -191,7 +191,7 @@ async fn sign_with(
     halfkey_chain::verify_signature(chain, &wallet.address, &input, &signature).unwrap();
 }
 
-async fn revoke(world: &World, wallet: &Wallet) {
+pub(crate) async fn revoke(world: &World, wallet: &Wallet) {
     let token = all_token(world).await;
     let path = environment(world, &format!("/waas/{}/delegatedAccess", wallet.id));
     let answer = world.send(Method::DELETE, &path, &token, None::<&()>).await;

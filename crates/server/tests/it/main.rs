@@ -49,4 +49,6 @@ mod tenancy;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
 mod world;

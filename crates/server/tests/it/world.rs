@@ -141,6 +141,7 @@ impl World {
             passphrase: None,
             accept_restore: false,
             allow_blind: Vec::new(),
+            allow_loopback_webhooks: vec![self.environment.clone()],
             limits: Limits {
                 slot_wait: Duration::ZERO,
                 ceremony_drain: Duration::ZERO,

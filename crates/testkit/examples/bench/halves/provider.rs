@@ -26,6 +26,7 @@ pub(crate) async fn serve(dir: PathBuf) -> Result<(), Failure> {
         accept_restore: false,
         limits: Limits::default(),
         allow_blind: Vec::new(),
+        allow_loopback_webhooks: Vec::new(),
         clock: Arc::new(SystemClock),
     })
     .await?;
