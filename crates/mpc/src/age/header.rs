@@ -69,7 +69,7 @@ pub(super) fn read<'a>(identity: &Identity, file: &'a [u8]) -> Result<(FileKey, 
 type Parts<'a> = ([u8; 32], ([u8; WRAPPED], (usize, [u8; 32], &'a [u8])));
 
 /// Ephemeral share, wrapped key, length under the MAC, the MAC, and the payload. Strict: this reads
-/// what [`write`] wrote.
+/// what [`write()`] wrote.
 fn split(file: &[u8]) -> Option<Parts<'_>> {
     let (share, rest) = line(file.strip_prefix(VERSION.as_bytes())?)?;
     let share = decode(share.strip_prefix(STANZA.as_bytes())?)?;

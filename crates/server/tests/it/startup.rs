@@ -118,6 +118,8 @@ async fn a_passphrase_is_needed_where_one_was_set() {
     let start = async |passphrase: Option<&str>| {
         let mut config = world.config();
         config.data_dir = home.path().to_owned();
+        // That of another home is not served here.
+        config.allow_loopback_webhooks.clear();
         config.passphrase = passphrase.map(SecretString::from);
         Server::start(config).await
     };

@@ -108,15 +108,21 @@ impl Postgres {
     /// A private file with this content.
     pub fn file(&self, name: &str, content: &str) -> PathBuf {
         use std::os::unix::fs::OpenOptionsExt as _;
+        static WRITTEN: AtomicU32 = AtomicU32::new(0);
         let path = self.ca.dir().join(name);
+        // Put in place whole: another test may be reading it.
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let fresh = self.ca.dir().join(format!("{name}.{number}"));
         let mut file = std::fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&path)
+            .open(&fresh)
             .unwrap();
         file.write_all(content.as_bytes()).unwrap();
+        drop(file);
+        std::fs::rename(&fresh, &path).unwrap();
         path
     }
 

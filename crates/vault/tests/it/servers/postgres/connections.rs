@@ -49,7 +49,12 @@ async fn refusal(records: &PostgresRecords) -> Error {
 #[tokio::test]
 async fn a_later_connection_to_tables_of_another_environment_is_refused() {
     let database = server().database();
-    let records = open(&config(server(), &database)).await;
+    // One, so that none that was cut is left in the pool.
+    let only = PostgresConfig {
+        max_connections: 1,
+        ..config(server(), &database)
+    };
+    let records = open(&only).await;
     records.put(&name("a"), b"1", Expect::Absent).await.unwrap();
     let mark = |environment: &str| {
         let mark = format!("UPDATE halfkey_environment_marks SET environment = '{environment}'");
