@@ -11,6 +11,7 @@ mod api_error;
 mod app;
 mod audit_sink;
 mod auth;
+mod blocking;
 mod boot_counter;
 mod boot_settle;
 mod ceremony;

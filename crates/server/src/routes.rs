@@ -25,13 +25,13 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use crate::db::sql::SqliteConnection;
 use axum::Router;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use halfkey_core::wire::{API_PREFIX, ErrorCode};
 use halfkey_core::{AttemptId, Generation, WalletId};
-use sqlx::SqliteConnection;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api_error::ApiError;

@@ -1,7 +1,7 @@
 //! The provider's shares, sealed.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{AttemptId, EnvironmentId, Generation, WalletId};
-use sqlx::SqliteConnection;
 
 use super::Tx;
 use super::columns::signed;
@@ -12,9 +12,9 @@ pub(crate) async fn insert(
     wallet: WalletId,
     (generation, attempt): (Generation, AttemptId),
     sealed: &[u8],
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO shares (environment, wallet_id, attempt_id, generation, sealed, created_at)
          VALUES (?, ?, ?, ?, ?, ?)",
     )
@@ -34,8 +34,8 @@ pub(crate) async fn sealed(
     environment: &EnvironmentId,
     wallet: WalletId,
     attempt: AttemptId,
-) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<Option<Vec<u8>>, sql::Error> {
+    sql::query_scalar(
         "SELECT sealed FROM shares WHERE environment = ? AND wallet_id = ? AND attempt_id = ?",
     )
     .bind(environment.as_str())

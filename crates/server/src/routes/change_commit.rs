@@ -1,6 +1,7 @@
 //! The commit of a refresh, reshare or replacement: the staged generation becomes the active one
 //! and the one before it is kept or shredded (custody rules 3, 6, 7, 9 and 10).
 
+use crate::db::sql;
 use std::sync::atomic::Ordering;
 
 use halfkey_core::PartyIndex;
@@ -105,11 +106,7 @@ pub(super) async fn commit(
 
 /// Whether a revoked delegate has a share of the generation: then it is not kept, whatever was
 /// asked for (custody rule 31).
-async fn was_taken_back(
-    tx: &mut Tx,
-    wanted: &Commit,
-    now: &WalletRow,
-) -> Result<bool, sqlx::Error> {
+async fn was_taken_back(tx: &mut Tx, wanted: &Commit, now: &WalletRow) -> Result<bool, sql::Error> {
     let of = (now.wallet, now.generation);
     delegations::any_revoked(tx.conn(), &wanted.caller.environment.id, of).await
 }

@@ -1,3 +1,4 @@
+use crate::db::sql;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -234,7 +235,7 @@ async fn record(
     tx: &mut Tx,
     wanted: &Wanted,
     row: &DelegationRow,
-) -> Result<ActivityRef, sqlx::Error> {
+) -> Result<ActivityRef, sql::Error> {
     let actor = wanted.caller.actor();
     let detail = serde_json::json!({
         "delegation": row.id.to_string(),

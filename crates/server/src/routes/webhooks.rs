@@ -1,3 +1,4 @@
+use crate::db::sql;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -99,7 +100,7 @@ async fn record(
     caller: &Caller,
     kind: &'static str,
     row: &WebhookRow,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let actor = caller.actor();
     let entry = Entry::new(&caller.environment.id, kind, &actor)
         .request(caller.request)
