@@ -15,6 +15,7 @@ mod export;
 mod freeze;
 mod health;
 mod identity;
+mod once;
 mod prove;
 mod recipient;
 mod revoke;

@@ -1,4 +1,3 @@
-use crate::db::sql;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -18,6 +17,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
 use crate::db::delegations::{self, DelegationRow};
+use crate::db::sql;
 use crate::db::wallets::WalletRow;
 use crate::db::{Entry, Tx, delegation_keys, events, proofs, wallets};
 use crate::delegation::CREATED;

@@ -1,10 +1,10 @@
-use crate::db::sql;
 use std::sync::Arc;
 
 use axum::extract::State;
 
 use crate::api_error::ApiError;
 use crate::app::App;
+use crate::db::sql;
 
 /// The process runs.
 pub(super) async fn healthz() -> &'static str {
