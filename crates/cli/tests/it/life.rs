@@ -1,5 +1,8 @@
 //! A wallet's life on the command line: refresh, reshare, replacement, check.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::support::{Home, Provider, must_succeed, with_database};
@@ -258,4 +261,34 @@ fn a_rescue_needs_no_provider() {
     let seed: [u8; 32] = pair[..32].try_into().unwrap();
     let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
     assert_eq!(bs58::encode(public.to_bytes()).into_string(), address);
+}
+
+/// The service refreshes what is due until SIGTERM; a name it does not know ends it at once.
+#[test]
+fn a_service_refreshes_what_is_due() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let address = create(&home, &provider);
+    let refresh = |name: &str| {
+        let args = ["wallet", "refresh", name, "--every", "1s"];
+        let mut command = home.against(&provider, &args);
+        command.args(["--token-file", &token]);
+        command
+    };
+    let unknown = refresh("nobody").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
+
+    let mut service = refresh(&address).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let mut shown = String::new();
+    while !shown.ends_with('}') {
+        shown.push_str(lines.next().unwrap().unwrap().trim_end());
+    }
+    let changed: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(changed["account_address"], address.as_str());
+    assert_eq!(changed["generation"], 1);
+    let pid = rustix::process::Pid::from_child(&service);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(service.wait().unwrap().success());
 }

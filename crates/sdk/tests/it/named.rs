@@ -79,7 +79,7 @@ async fn a_taken_alias_is_refused_and_nothing_is_made() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::NameTaken), "{error}");
-    let key = PrivateKey::svm(&hex::encode([5; 32])).unwrap();
+    let key = PrivateKey::svm(hex::encode([5; 32])).unwrap();
     let error = store.import(TwoOfTwo, &key, &options).await.unwrap_err();
     assert!(matches!(error, Error::NameTaken), "{error}");
     for (chain, scheme) in [(ChainName::Evm, TwoOfTwo), (ChainName::Svm, TwoOfThree)] {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use halfkey::{Changed, StoredWallet};
-use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
+use halfkey_chain::canonical_address;
+use halfkey_core::{ChainName, PartyIndex, ThresholdSignatureScheme};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -141,6 +142,10 @@ async fn service(
     let mut looks = interval(LOOK_EVERY.min(every.max(Duration::from_secs(1))));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = stop_at_signal()?;
+    // A name that is none of this customer's would never be due, and nobody would know.
+    for address in &options.addresses {
+        opened.store.show(address).await?;
+    }
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(()),
@@ -157,7 +162,7 @@ async fn service(
         };
         let done = refresh_each(opened, &due, false, &stop, output).await?;
         for changed in &done.changed {
-            output.line(line(changed));
+            output.result(&describe(changed), || line(changed));
         }
         for (address, failure) in &done.failed {
             tracing::warn!(address, code = failure.code, "{}", failure.message);
@@ -169,8 +174,9 @@ async fn service(
 async fn due(opened: &Opened, options: &Refresh, every: Duration) -> Result<Vec<String>, Failure> {
     let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
     let now = opened.storage.clock().now();
-    let wanted =
-        |wallet: &StoredWallet| options.all || options.addresses.contains(&wallet.account_address);
+    let wanted = |wallet: &StoredWallet| {
+        options.all || names(&options.addresses, wallet.chain, &wallet.account_address)
+    };
     let all = opened.store.list().await?.into_iter();
     Ok(all
         .filter(is_refreshable)
@@ -178,6 +184,15 @@ async fn due(opened: &Opened, options: &Refresh, every: Duration) -> Result<Vec<
         .filter(|wallet| now >= wallet.generation_since.saturating_add_millis(every))
         .map(|wallet| wallet.account_address)
         .collect())
+}
+
+/// Whether one of `addresses` is this one: an EVM address has more than one spelling.
+fn names(addresses: &[String], chain: ChainName, address: &str) -> bool {
+    let Ok(wanted) = canonical_address(chain, address) else {
+        return false;
+    };
+    let mut found = addresses.iter().map(|text| canonical_address(chain, text));
+    found.any(|found| found.is_ok_and(|found| found == wanted))
 }
 
 fn is_refreshable(wallet: &StoredWallet) -> bool {
@@ -258,4 +273,19 @@ fn line(changed: &Changed) -> String {
         "{}  generation {} → {}",
         changed.properties.account_address, changed.before, changed.generation
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_in_any_spelling() {
+        let address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+        let named = |text: &str| names(&[text.to_owned()], ChainName::Evm, address);
+        assert!(named(address));
+        assert!(named(&address.to_lowercase()));
+        assert!(!named("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"));
+        assert!(!named("payouts"));
+    }
 }
