@@ -196,7 +196,8 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         .find(|bytes| wanted(bytes))
 }
 
-/// At most 64 bytes as a JSON list, in one buffer that never moves: one that grew would leave copies.
+/// At most 64 bytes as a JSON list, in one buffer that never moves: one that grew would leave
+/// copies.
 struct Numbers(Zeroizing<Vec<u8>>);
 
 impl<'de> Deserialize<'de> for Numbers {
