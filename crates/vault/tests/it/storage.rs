@@ -162,6 +162,17 @@ fn storage_config_rejects_what_it_does_not_know() {
     }
 }
 
+/// A cache makes no promise, so a damaged one is no reason not to sign.
+#[tokio::test]
+async fn a_damaged_cache_file_does_not_stop_the_tiers() {
+    let (_outer, dir) = dir();
+    open_as(&dir, "").await.unwrap().close().await;
+    std::fs::write(dir.join("cache.sqlite"), [7; 8192]).unwrap();
+    let storage = open_as(&dir, "").await.unwrap();
+    assert!(storage.properties.get("0xab").await.is_err());
+    storage.close().await;
+}
+
 #[tokio::test]
 async fn a_dek_cache_that_is_too_long_lived_is_refused() {
     let (_outer, dir) = dir();
