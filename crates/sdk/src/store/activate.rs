@@ -42,7 +42,7 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache.write(&state.address, &active.properties()).await;
+        self.refresh_cache(&active).await;
         crash_point("create.after_cache");
         Ok(())
     }
