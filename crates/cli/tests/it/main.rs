@@ -23,6 +23,7 @@ mod life;
 mod mnemonic;
 mod provider_secrets;
 mod sealed;
+mod second_vault;
 mod serve;
 mod shares;
 mod support;
