@@ -273,6 +273,7 @@ async fn rewrapped(
         parallel: 8,
         per_second: None,
         no_verify: false,
+        prefix: String::new(),
     };
     let stop = stop_at_signal()?;
     let report = rewrap::walk((storage, rows), environment, options, &stop, output).await?;
