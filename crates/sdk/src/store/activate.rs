@@ -42,7 +42,7 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache.write(&state.address, &active.properties()).await;
+        self.refresh_cache(&active).await;
         crash_point("create.after_cache");
         Ok(())
     }
@@ -101,7 +101,9 @@ impl WalletStore {
             for party in &generation.parties {
                 let name = RecordName::new(&*party.record)?;
                 let access = self.access(Purpose::Change);
-                match self.vault_of(party.party).destroy(&name, &access).await {
+                let ctx = row.share_ctx(generation, party);
+                let vault = self.vault_of(party.party);
+                match vault.destroy_of(&name, &ctx, &access).await {
                     Ok(()) | Err(VaultError::NotFound(_)) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -95,8 +95,7 @@ impl WalletStore {
             match self.write_row(&row.value, Expect::Rev(row.rev)).await {
                 Ok(_) => {
                     crash_point("backup.after_row");
-                    let properties = row.value.properties();
-                    self.cache.write(&row.value.address, &properties).await;
+                    self.refresh_cache(&row.value).await;
                     return Ok(());
                 }
                 Err(Error::Vault(VaultError::Conflict(_))) => {

@@ -35,6 +35,16 @@ impl WalletStore {
         Ok(self.vault.put_row(&name, &bytes, expect).await?)
     }
 
+    /// Brings the cache up to the row of this wallet, which may have moved on since it was written.
+    pub(super) async fn refresh_cache(&self, written: &StateRow) {
+        let read = async || {
+            let row = self.find_row(written.chain, &written.account_address);
+            let row = row.await?.filter(|row| row.value.active().is_some());
+            Ok(row.map(|row| row.value.properties()))
+        };
+        self.cache.refresh(&written.address, read).await;
+    }
+
     /// Every row of this store, by name.
     pub(super) async fn all_rows(&self) -> Result<Vec<Versioned<StateRow>>> {
         let prefix = format!("{}wallet:", self.options.prefix);

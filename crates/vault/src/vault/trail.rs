@@ -1,7 +1,5 @@
 //! The audit events of one operation.
 
-use tokio::time::timeout;
-
 use super::Vault;
 use crate::{Access, AuditEvent, AuditOutcome, BindCtx, Error};
 
@@ -80,20 +78,8 @@ impl Trail<'_> {
             outcome,
             detail,
         };
-        let policy = self.vault.audit_policy;
-        let appended = timeout(policy.deadline, self.vault.parts.audit.append(event)).await;
-        let failure = match appended {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error @ Error::AuditUnavailable(_))) => error,
-            Ok(Err(other)) => Error::AuditUnavailable(other.to_string()),
-            Err(_) => Error::AuditUnavailable("it does not answer".to_owned()),
-        };
-        if !policy.goes_on_without {
-            return Err(failure);
-        }
-        let (action, record) = (self.action, &self.record);
-        tracing::warn!(action, record, %failure, "going on without an audit event");
-        Ok(())
+        let vault = self.vault;
+        vault.audit_policy.append(&*vault.parts.audit, event).await
     }
 }
 

@@ -440,3 +440,19 @@ fn debug_shows_nothing_but_lengths() {
     assert!(shown.len() < 120, "{shown}");
     assert!(SealedRecord::from_bytes(b"HKR1").is_err());
 }
+
+/// Who looks for what became of a wallet finds the end of its shares too.
+#[tokio::test]
+async fn a_destruction_names_its_wallet_and_environment() {
+    let memory = memory();
+    let (vault, at) = (&memory.vault, name("a"));
+    vault
+        .store(&at, &ctx(), &secret("x"), Expect::Absent, &access())
+        .await
+        .unwrap();
+    vault.destroy_of(&at, &ctx(), &access()).await.unwrap();
+    let last = memory.audit.events().pop().unwrap();
+    assert_eq!(last.action, "destroy");
+    assert_eq!(last.wallet, ctx().wallet.to_string());
+    assert_eq!(last.environment, ctx().environment.to_string());
+}
