@@ -5,6 +5,7 @@ use halfkey_core::SecretBytes;
 
 use super::Vault;
 use crate::envelope::{self, OpenError};
+use crate::record::Parts;
 use crate::{Access, BindCtx, Dek, DekCache, Error, RecordName, SealedRecord, Versioned};
 
 impl Vault {
@@ -94,9 +95,10 @@ impl Vault {
         record: &SealedRecord,
         cache: &DekCache,
     ) -> Result<SecretBytes, Error> {
-        for wrapped in record.parts().wraps {
-            if let Some(dek) = cache.find(ctx, &wrapped)?
-                && let Ok(plaintext) = open_with_key(name, ctx, record, &dek)
+        let parts = record.parts();
+        for wrapped in &parts.wraps {
+            if let Some(dek) = cache.find(ctx, wrapped)?
+                && let Ok(plaintext) = open_parts(name, ctx, &parts, &dek)
             {
                 return Ok(plaintext);
             }
@@ -123,13 +125,14 @@ impl Vault {
     ) -> Result<SecretBytes, Error> {
         let unwrap = self.unwrap_right()?;
         let mut failure = None;
-        for wrapped in record.parts().wraps {
+        let parts = record.parts();
+        for wrapped in &parts.wraps {
             let began = cache.map(DekCache::epoch);
-            let opened = match unwrap.unwrap(ctx, &wrapped).await {
-                Ok(dek) => match open_with_key(name, ctx, record, &dek) {
+            let opened = match unwrap.unwrap(ctx, wrapped).await {
+                Ok(dek) => match open_parts(name, ctx, &parts, &dek) {
                     Ok(plaintext) => {
                         if let (Some(cache), Some(began)) = (cache, began) {
-                            cache.insert(began, ctx, &wrapped, &dek)?;
+                            cache.insert(began, ctx, wrapped, &dek)?;
                         }
                         Ok(plaintext)
                     }
@@ -155,7 +158,15 @@ pub(super) fn open_with_key(
     record: &SealedRecord,
     dek: &Dek,
 ) -> Result<SecretBytes, Error> {
-    let parts = record.parts();
+    open_parts(name, ctx, &record.parts(), dek)
+}
+
+fn open_parts(
+    name: &str,
+    ctx: &BindCtx,
+    parts: &Parts<'_>,
+    dek: &Dek,
+) -> Result<SecretBytes, Error> {
     envelope::open_body(dek, &parts.header, ctx, parts.body).map_err(|error| match error {
         OpenError::Rejected(why) => Error::corrupt(name, why),
         OpenError::Failed(error) => error,

@@ -9,8 +9,7 @@ pub(super) struct Trail<'a> {
     access: &'a Access,
     action: &'static str,
     record: String,
-    environment: String,
-    wallet: String,
+    ctx: Option<&'a BindCtx>,
 }
 
 impl Vault {
@@ -19,7 +18,7 @@ impl Vault {
         &'a self,
         action: &'static str,
         record: String,
-        ctx: Option<&BindCtx>,
+        ctx: Option<&'a BindCtx>,
         access: &'a Access,
     ) -> Trail<'a> {
         Trail {
@@ -27,10 +26,7 @@ impl Vault {
             access,
             action,
             record,
-            environment: ctx
-                .map(|ctx| ctx.environment.to_string())
-                .unwrap_or_default(),
-            wallet: ctx.map(|ctx| ctx.wallet.to_string()).unwrap_or_default(),
+            ctx,
         }
     }
 }
@@ -66,13 +62,17 @@ impl Trail<'_> {
     }
 
     async fn append(&self, outcome: AuditOutcome, detail: String) -> Result<(), Error> {
+        let environment = self.ctx.map(|ctx| ctx.environment.as_str().to_owned());
         let event = AuditEvent {
             at: self.vault.parts.clock.now(),
             actor: self.access.actor.clone(),
             action: self.action.to_owned(),
             purpose: self.access.purpose.as_str().to_owned(),
-            environment: self.environment.clone(),
-            wallet: self.wallet.clone(),
+            environment: environment.unwrap_or_default(),
+            wallet: self
+                .ctx
+                .map(|ctx| ctx.wallet.to_string())
+                .unwrap_or_default(),
             record: self.record.clone(),
             request_id: self.access.request_id.to_string(),
             outcome,
