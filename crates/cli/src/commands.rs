@@ -35,10 +35,12 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Vault { second, command } => {
             vault::run(&data, passphrase, (command, second), output).await
         }
-        Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
+        Command::Doctor(options) => {
+            Box::pin(doctor::run(&data, passphrase, &options, output)).await
+        }
         Command::Incident(command) => {
             Box::pin(incident::run(&data, passphrase, command, output)).await
         }
-        Command::Audit(command) => audit::run(&data, passphrase, command, output).await,
+        Command::Audit(command) => Box::pin(audit::run(&data, passphrase, command, output)).await,
     }
 }

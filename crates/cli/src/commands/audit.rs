@@ -35,7 +35,7 @@ pub(crate) async fn run(
             }
             verify_both(data, anchor, activity, output).await
         }
-        Audit::Checkpoint => checkpoint::sign(data, passphrase).await,
+        Audit::Checkpoint => Box::pin(checkpoint::sign(data, passphrase)).await,
         Audit::Export(options) => export::run(data, &options).await,
     }
 }
