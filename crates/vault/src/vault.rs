@@ -5,6 +5,7 @@
 
 mod copy;
 mod destroy;
+mod epoch;
 mod open;
 mod right;
 mod rows;
@@ -125,7 +126,7 @@ impl Vault {
         self
     }
 
-    /// Forgets cached data keys: after a rotation, a disabled KEK version, or a freeze.
+    /// Forgets the data keys that this process cached; [`Self::forget_data_keys`] reaches the others.
     pub fn clear_dek_cache(&self) {
         if let Some(cache) = &self.dek_cache {
             cache.clear();

@@ -60,7 +60,14 @@ impl Vault {
         access: &Access,
     ) -> Result<Versioned<SecretBytes>, Error> {
         let cache = self.dek_cache.as_deref();
-        let loaded = self.fetch_and_open(name, ctx, cache).await;
+        let heeded = match cache {
+            Some(cache) => self.heed_epoch(cache).await,
+            None => Ok(()),
+        };
+        let loaded = match heeded {
+            Ok(()) => self.fetch_and_open(name, ctx, cache).await,
+            Err(error) => Err(error),
+        };
         self.trail("load", name.to_string(), Some(ctx), access)
             .conclude(loaded)
             .await

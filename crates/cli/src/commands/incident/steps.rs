@@ -11,7 +11,7 @@ use crate::args::{Rewrap, Run};
 use crate::commands::audit::verify_customer;
 use crate::commands::vault::count;
 use crate::commands::vault::rewrap::{self, stop_at_signal};
-use crate::commands::vault::rotate::{note, rotate};
+use crate::commands::vault::rotate::{forget_data_keys, note, rotate};
 use crate::commands::wallet::{self, Login, Opened, refresh_compromised};
 use crate::context::{DataDir, write_private};
 use crate::exit_code::{ExitKind, Failure};
@@ -203,6 +203,9 @@ impl Scene {
             Ok(opened) => provider::freeze(opened, reason).await,
             Err(failure) => Err(failure),
         };
+        for (storage, _) in self.vaults() {
+            forget_data_keys(storage).await;
+        }
         Step::of("freeze the environment", frozen)
     }
 
@@ -301,7 +304,7 @@ async fn disabled(storage: &Storage) -> Result<Value, Failure> {
         storage.manage.disable(&one.version).await?;
         versions.push(one.version.clone());
     }
-    storage.vault.clear_dek_cache();
+    storage.vault.forget_data_keys().await?;
     Ok(json!({ "versions": versions }))
 }
 

@@ -85,12 +85,19 @@ fn is_due(made: UnixMillis, now: UnixMillis, every: Duration) -> bool {
     u128::try_from(age).is_ok_and(|age| age >= every.as_millis())
 }
 
-/// Rotates, with an audit event before it, and forgets cached data keys.
+/// Rotates, with an audit event before it; every process forgets the data keys it cached.
 pub(in crate::commands) async fn rotate(storage: &Storage) -> Result<String, Failure> {
     note(storage, "rotate", "").await?;
     let version = storage.manage.rotate().await?;
-    storage.vault.clear_dek_cache();
+    forget_data_keys(storage).await;
     Ok(version)
+}
+
+/// After what is done already and must not look as if it were not.
+pub(in crate::commands) async fn forget_data_keys(storage: &Storage) {
+    if let Err(error) = storage.vault.forget_data_keys().await {
+        tracing::warn!(%error, "other processes may use data keys they cached for up to 5 minutes");
+    }
 }
 
 /// An operator's act on the KEK, before it is done.

@@ -27,7 +27,7 @@ pub(super) async fn disable(
     }
     note(storage, "disable", version).await?;
     storage.manage.disable(version).await?;
-    storage.vault.clear_dek_cache();
+    storage.vault.forget_data_keys().await?;
     output.result(&json!({ "version": version, "state": "disabled" }), || {
         format!(
             "version {version} is disabled; keep it: backups may hold records under it until their \
