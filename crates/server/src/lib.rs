@@ -22,6 +22,7 @@ mod error;
 mod freeze;
 mod ids;
 mod init;
+pub mod keys;
 mod metrics;
 mod net;
 mod provider_dir;

@@ -84,6 +84,7 @@ async fn hold(
             activity: Some(activity),
         }
     };
+    caller.environment.keys.forget();
     // What is under way ends now, not at its next round.
     let killed = match &reply.freeze.wallet_id {
         Some(wallet) => app.table.kill_wallet(environment, *wallet, None),
