@@ -23,6 +23,7 @@ mod error;
 mod freeze;
 mod ids;
 mod init;
+pub mod keys;
 mod metrics;
 mod net;
 mod provider_dir;

@@ -97,6 +97,7 @@ async fn hold(
         app.advance_anchor().await;
         reply
     };
+    caller.environment.keys.forget();
     // What is under way ends now, not at its next round.
     let killed = match &reply.freeze.wallet_id {
         Some(wallet) => app.table.kill_wallet(environment, *wallet, None),

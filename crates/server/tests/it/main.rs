@@ -33,6 +33,8 @@ mod idempotency;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod provider_kms;
+#[cfg(test)]
 mod recipients;
 #[cfg(test)]
 mod restore;

@@ -73,6 +73,28 @@ impl Vault {
             .await
     }
 
+    /// As [`Self::open`], but a data key unwrapped a short while ago serves again, where this
+    /// process has a [`DekCache`]. The audit event is always written. Not for proofs.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %ctx))]
+    pub async fn open_warm(
+        &self,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+        access: &Access,
+    ) -> Result<SecretBytes, Error> {
+        let name = ctx.to_string();
+        let opened = match self.dek_cache.as_deref() {
+            Some(cache) => self.open_with_cache(&name, ctx, record, cache).await,
+            None => self.open_by_unwrap(&name, ctx, record).await,
+        };
+        self.trail("open", name, Some(ctx), access)
+            .conclude(opened)
+            .await
+    }
+
     async fn fetch_and_open(
         &self,
         name: &RecordName,
@@ -85,7 +107,10 @@ impl Vault {
         let record = SealedRecord::from_bytes(&stored.value)
             .map_err(|why| Error::corrupt(name.as_str(), why))?;
         let value = match cache {
-            Some(cache) => self.open_warm(name.as_str(), ctx, &record, cache).await?,
+            Some(cache) => {
+                self.open_with_cache(name.as_str(), ctx, &record, cache)
+                    .await?
+            }
             None => self.open_by_unwrap(name.as_str(), ctx, &record).await?,
         };
         Ok(Versioned {
@@ -95,7 +120,7 @@ impl Vault {
     }
 
     /// A cached key that does not open the record is worth nothing: then the KMS decides.
-    async fn open_warm(
+    async fn open_with_cache(
         &self,
         name: &str,
         ctx: &BindCtx,
