@@ -12,9 +12,11 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::{Error, Result, WalletClient};
 
 mod activate;
+mod active_copy;
 mod adopt;
 mod alias;
 mod backup;
+mod burn;
 mod change;
 mod contexts;
 mod create;
