@@ -13,6 +13,8 @@ mod auth;
 #[cfg(test)]
 mod backups;
 #[cfg(test)]
+mod changing;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod create_bad;
