@@ -49,6 +49,8 @@ mod startup;
 #[cfg(test)]
 mod tenancy;
 #[cfg(test)]
+mod thief;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod webhooks;
