@@ -38,4 +38,5 @@ mod shredded;
 mod stored;
 mod transport;
 mod two_vaults;
+mod unreadable;
 mod vaults;
