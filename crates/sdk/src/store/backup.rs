@@ -26,7 +26,16 @@ impl WalletStore {
     ) -> Result<KeyShareBackupInfo> {
         let secret = BackupSecret::for_writing(password, self.client.environment())?;
         let (store, address) = (self.clone(), address.to_owned());
-        to_the_end(async move { store.back_up_now(&address, &secret, format).await }).await
+        to_the_end(async move {
+            match store.back_up_now(&address, &secret, format).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.back_up_now(&address, &secret, format).await
+                }
+                backed_up => backed_up,
+            }
+        })
+        .await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address))]

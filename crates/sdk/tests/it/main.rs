@@ -33,6 +33,7 @@ mod provider;
 mod proxy;
 mod recovered;
 mod sealed;
+mod second_copy;
 mod seeds;
 mod shredded;
 mod stored;
