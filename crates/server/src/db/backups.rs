@@ -130,6 +130,26 @@ pub(crate) async fn remove(
     Ok(())
 }
 
+/// Which backups of one generation there are.
+pub(crate) async fn ids_of_generation(
+    conn: &mut SqliteConnection,
+    environment: &EnvironmentId,
+    (wallet, generation): (WalletId, Generation),
+) -> Result<Vec<BackupId>, sql::Error> {
+    sql::query(
+        "SELECT backup_id FROM backups
+         WHERE environment = ? AND wallet_id = ? AND generation = ?",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(signed(generation.0)?)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| Ok(BackupId::from_bytes(bytes(row, "backup_id")?)))
+    .collect()
+}
+
 /// Forgets a backup of this wallet, wherever it is kept; how many went.
 pub(crate) async fn forget(
     tx: &mut Tx,

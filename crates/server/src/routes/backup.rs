@@ -159,10 +159,10 @@ async fn put_all(
         ids.push(backups::insert(&mut tx, environment, wallet.wallet, row).await?);
     }
     let of = (wallet.wallet, generation);
-    let kept = backups::of_generation(tx.conn(), environment, of).await?;
+    let kept = backups::ids_of_generation(tx.conn(), environment, of).await?;
     let kept = kept
         .iter()
-        .filter(|row| !leaving.contains(&row.id) || ids.contains(&row.id));
+        .filter(|id| !leaving.contains(id) || ids.contains(id));
     if kept.count() > MOST_BACKUPS {
         let message = format!(
             "a generation has at most {MOST_BACKUPS} backups: replace some, or drop what is not \
