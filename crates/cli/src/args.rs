@@ -12,7 +12,7 @@ mod serve;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
-pub(crate) use self::backup::{Backup, ChangePassword, Recover};
+pub(crate) use self::backup::{Backup, ChangePassword, DropBackup, Recover};
 pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::{Incident, Run};
@@ -356,6 +356,9 @@ half of it.")]
     /// Encrypt the wallet's backup anew, on this side, under another password.
     #[command(after_help = backup::CHANGE_PASSWORD_EXAMPLES)]
     ChangePassword(ChangePassword),
+    /// List the backups of a wallet's active shares, or have the provider forget some of them.
+    #[command(after_help = backup::DROP_BACKUP_EXAMPLES)]
+    DropBackup(DropBackup),
     /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
     #[command(after_help = "Examples:
   halfkey wallet refresh 0xABC…

@@ -60,6 +60,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/{wallet}/keyShares/backup/locations",
             post(backup::locations),
         )
+        .route("/{wallet}/keyShares/backup/drop", post(backup::forget))
         .route(
             "/delegatedAccess/encryptionPublicKey",
             get(delegation_keys::newest),

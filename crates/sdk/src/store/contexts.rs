@@ -1,14 +1,14 @@
 //! What each record of a wallet store is bound to, for walks over the store that open nothing.
 
 use async_trait::async_trait;
-use halfkey_core::EnvironmentId;
+use halfkey_core::{EnvironmentId, PartyIndex, ThresholdSignatureScheme};
 use halfkey_vault::embedded::{CHECK_PREFIX, PROBE, check_context, probe_context};
 use halfkey_vault::{
     BindCtx, Error as VaultError, RecordContexts, RecordName, Vault, WalletGuard, operator_key,
 };
 
 use super::pin::{pin_ctx, pin_name};
-use super::row::StateRow;
+use super::row::{GenerationRow, StateRow};
 use super::rows::read_row;
 use crate::{Error, Result};
 
@@ -86,15 +86,22 @@ fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx
         }
     }
     // The active names hold copies of the newest generation that was ever active, or that a crash
-    // kept from being called so.
-    let newest = row.generations.iter();
-    let newest = newest.max_by_key(|one| (one.committed, one.generation))?;
-    for party in &newest.parties {
-        let active = RecordName::active_share(prefix, &row.address, party.party);
-        if active.ok().as_ref() == Some(name) {
-            return Some(row.share_ctx(newest, party));
+    // kept from being called so; of a party that left, of the newest that gave it a share.
+    let age = |one: &&GenerationRow| (one.committed, one.generation);
+    for party in PartyIndex::customers(ThresholdSignatureScheme::TwoOfThree) {
+        if RecordName::active_share(prefix, &row.address, *party)
+            .ok()
+            .as_ref()
+            != Some(name)
+        {
+            continue;
         }
+        let of = |one: &GenerationRow| one.parties.iter().find(|of| of.party == *party).cloned();
+        let with = row.generations.iter().filter(|one| of(one).is_some());
+        let newest = with.max_by_key(age)?;
+        return Some(row.share_ctx(newest, &of(newest)?));
     }
+    let newest = row.generations.iter().max_by_key(age)?;
     let first = newest.parties.first()?;
     WalletGuard::new(prefix, &row.share_ctx(newest, first)).context_of(name)
 }

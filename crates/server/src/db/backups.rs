@@ -130,22 +130,40 @@ pub(crate) async fn remove(
     Ok(())
 }
 
-/// How many backups of one generation there are.
-pub(crate) async fn count(
+/// Which backups of one generation there are.
+pub(crate) async fn ids_of_generation(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<u64, sql::Error> {
-    let row = sql::query(
-        "SELECT COUNT(*) AS n FROM backups
+) -> Result<Vec<BackupId>, sql::Error> {
+    sql::query(
+        "SELECT backup_id FROM backups
          WHERE environment = ? AND wallet_id = ? AND generation = ?",
     )
     .bind(environment.as_str())
     .bind(wallet.as_bytes().as_slice())
     .bind(signed(generation.0)?)
-    .fetch_one(conn)
-    .await?;
-    unsigned(&row, "n")
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| Ok(BackupId::from_bytes(bytes(row, "backup_id")?)))
+    .collect()
+}
+
+/// Forgets a backup of this wallet, wherever it is kept; how many went.
+pub(crate) async fn forget(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    id: BackupId,
+) -> Result<u64, sql::Error> {
+    sql::query("DELETE FROM backups WHERE environment = ? AND wallet_id = ? AND backup_id = ?")
+        .bind(environment.as_str())
+        .bind(wallet.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .execute(tx.conn())
+        .await
+        .map(|done| done.rows_affected())
 }
 
 /// Counts one more fetch; the number since `since`, this one included. Older ones are forgotten.

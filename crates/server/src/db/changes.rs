@@ -217,3 +217,39 @@ pub(crate) async fn shred_ended(
         .execute(tx.conn())
         .await
 }
+
+/// The same for the generations of which a delegate had a share that was taken back since, whether
+/// they were the active one then or had ended before (custody rule 31).
+pub(crate) async fn shred_taken_back(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    active: AttemptId,
+) -> Result<u64, sql::Error> {
+    sql::query(
+        "UPDATE generations SET state = 'burnt'
+         WHERE environment = ? AND wallet_id = ? AND state = 'retired' AND attempt_id IN
+             (SELECT attempt_id FROM delegations
+              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await?;
+    sql::query(
+        "DELETE FROM shares
+         WHERE environment = ? AND wallet_id = ? AND attempt_id <> ? AND attempt_id IN
+             (SELECT attempt_id FROM delegations
+              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(active.as_bytes().as_slice())
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await
+    .map(|done| done.rows_affected())
+}

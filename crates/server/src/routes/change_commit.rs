@@ -90,9 +90,7 @@ pub(super) async fn commit(
             "a staged attempt did not become committed",
         ));
     }
-    if compromised {
-        shred(tx, wanted, &change).await?;
-    }
+    shred(tx, wanted, &change, compromised).await?;
     app.metrics.wallets_changed.fetch_add(1, Ordering::Relaxed);
     Ok(CommitReply {
         state: WalletState::Active,
@@ -111,15 +109,29 @@ async fn was_taken_back(tx: &mut Tx, wanted: &Commit, now: &WalletRow) -> Result
     delegations::any_revoked(tx.conn(), &wanted.caller.environment.id, of).await
 }
 
-/// Nothing of earlier generations stays (custody rule 10).
-async fn shred(tx: &mut Tx, wanted: &Commit, change: &StagedChange) -> Result<(), ApiError> {
+/// After a compromise nothing of earlier generations stays (custody rule 10), and otherwise nothing
+/// that a revoked delegate has the other half of.
+async fn shred(
+    tx: &mut Tx,
+    wanted: &Commit,
+    change: &StagedChange,
+    compromised: bool,
+) -> Result<(), ApiError> {
     let caller = &wanted.caller;
     let environment = &caller.environment.id;
-    let shredded = changes::shred_ended(tx, environment, change.wallet, change.attempt).await?;
+    let (wallet, active) = (change.wallet, change.attempt);
+    let shredded = if compromised {
+        changes::shred_ended(tx, environment, wallet, active).await?
+    } else {
+        changes::shred_taken_back(tx, environment, wallet, active).await?
+    };
+    if !compromised && shredded == 0 {
+        return Ok(());
+    }
     let actor = caller.actor();
     let entry = Entry::new(environment, "shares.shredded", &actor)
-        .wallet(change.wallet)
-        .attempt(change.attempt)
+        .wallet(wallet)
+        .attempt(active)
         .request(caller.request)
         .detail(serde_json::json!({ "shares": shredded }));
     tx.record(&entry).await?;

@@ -13,6 +13,8 @@ mod auth;
 #[cfg(test)]
 mod backups;
 #[cfg(test)]
+mod changing;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod create_bad;
@@ -48,6 +50,8 @@ mod slots;
 mod startup;
 #[cfg(test)]
 mod tenancy;
+#[cfg(test)]
+mod thief;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfkey::{Changed, StoredWallet};
+use halfkey::{Changed, Listed, StoredWallet};
 use halfkey_chain::canonical_address;
 use halfkey_core::{ChainName, PartyIndex, ThresholdSignatureScheme};
 use serde_json::{Value, json};
@@ -27,14 +27,13 @@ pub(super) async fn refresh(
         return service(opened, options, every, output).await;
     }
     let stop = stop_at_signal()?;
-    let addresses = if options.all {
-        let all = opened.store.list().await?;
-        let all = all.into_iter().filter(is_refreshable);
-        all.map(|wallet| wallet.account_address).collect()
+    let (addresses, unread) = if options.all {
+        every_wallet(opened).await?
     } else {
-        options.addresses.clone()
+        (options.addresses.clone(), Vec::new())
     };
-    let done = refresh_each(opened, &addresses, options.compromised, &stop, output).await?;
+    let mut done = refresh_each(opened, &addresses, options.compromised, &stop, output).await?;
+    done.failed.extend(unread);
     output.result(&done.describe(), || done.human(options.compromised));
     done.verdict()
 }
@@ -42,16 +41,26 @@ pub(super) async fn refresh(
 /// New shares of every wallet, and every earlier generation shredded: a step of an incident.
 pub(crate) async fn refresh_compromised(opened: &Opened, output: Output) -> Result<Value, Failure> {
     let stop = stop_at_signal()?;
-    let all = opened.store.list().await?.into_iter();
-    let all = all.filter(is_refreshable);
-    let addresses: Vec<_> = all.map(|wallet| wallet.account_address).collect();
-    let done = refresh_each(opened, &addresses, true, &stop, output).await?;
+    let (addresses, unread) = every_wallet(opened).await?;
+    let mut done = refresh_each(opened, &addresses, true, &stop, output).await?;
+    done.failed.extend(unread);
     let value = done.describe();
     let verdict = done.verdict();
     verdict.map(|()| value.clone()).map_err(|failure| Failure {
         message: format!("{}: {value}", failure.message),
         ..failure
     })
+}
+
+/// Every wallet that can be refreshed, and every row that does not say which one it is of.
+async fn every_wallet(opened: &Opened) -> Result<(Vec<String>, Vec<(String, Failure)>), Failure> {
+    let Listed { found, unreadable } = opened.store.list().await?;
+    let found = found.into_iter().filter(is_refreshable);
+    let unread = unreadable.into_iter();
+    Ok((
+        found.map(|wallet| wallet.account_address).collect(),
+        unread.map(|row| (row.record, row.error.into())).collect(),
+    ))
 }
 
 pub(super) async fn reshare(
