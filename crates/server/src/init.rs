@@ -67,7 +67,7 @@ pub async fn init(data_dir: &Path, options: InitOptions) -> Result<InitOutcome, 
     )
     .await?;
     BootCounter::create_if_missing(&dir, &db).await?;
-    let outcome = init_environment(&dir, &db, options).await;
+    let outcome = Box::pin(init_environment(&dir, &db, options)).await;
     db.close().await;
     outcome
 }

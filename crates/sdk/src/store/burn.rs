@@ -30,11 +30,14 @@ impl WalletStore {
 
     async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
         let burnt = |one: &&GenerationRow| one.state == GenerationState::Burnt;
-        let entries = row.generations.iter().filter(burnt).flat_map(|one| {
-            let parties = one.parties.iter();
-            parties.map(move |party| (one, party))
-        });
-        for (generation, party) in entries {
+        for generation in row.generations.iter().filter(burnt) {
+            self.shred_generation(row, generation).await?;
+        }
+        Ok(())
+    }
+
+    async fn shred_generation(&self, row: &StateRow, generation: &GenerationRow) -> Result<()> {
+        for party in &generation.parties {
             let ctx = row.share_ctx(generation, party);
             let own = RecordName::new(&*party.record)?;
             let active = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;

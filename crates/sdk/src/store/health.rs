@@ -177,15 +177,12 @@ impl WalletStore {
         let state = &row.value;
         let locked = |one: &&GenerationRow| one.state == GenerationState::Locked && one.committed;
         let Some(generation) = state.active() else {
-            return match state.generations.iter().find(locked) {
-                Some(one) => Health::Locked {
-                    why: format!("this half locked generation {}", one.generation),
-                },
-                None => {
-                    let why = "this half has no active generation".to_owned();
-                    self.by_backup(&state.account_address, why).await
-                }
-            };
+            if let Some(one) = state.generations.iter().find(locked) {
+                let why = format!("this half locked generation {}", one.generation);
+                return Health::Locked { why };
+            }
+            let why = "this half has no active generation".to_owned();
+            return self.by_backup(&state.account_address, why).await;
         };
         match self.is_locked(state, generation).await {
             Ok(false) => {}

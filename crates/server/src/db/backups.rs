@@ -163,7 +163,6 @@ pub(crate) async fn forget(
         .bind(id.as_bytes().as_slice())
         .execute(tx.conn())
         .await
-        .map(|done| done.rows_affected())
 }
 
 /// Counts one more fetch; the number since `since`, this one included. Older ones are forgotten.

@@ -251,5 +251,4 @@ pub(crate) async fn shred_taken_back(
     .bind(wallet.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected())
 }

@@ -1,11 +1,11 @@
 //! The provider's shares, sealed.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{
     AttemptId, ChainName, EnvironmentId, Generation, KeyShareId, PartyIndex, ShareSetId, WalletId,
 };
 use halfkey_vault::{BindCtx, RecordPurpose};
 use sha2::{Digest as _, Sha256};
-use super::sql::{self, SqliteConnection, SqliteRow};
 
 use super::Tx;
 use super::columns::{bytes, signed, text, unsigned};

@@ -113,7 +113,7 @@ async fn a_start_proof_is_worth_ten_minutes() {
     // The last moment is early enough.
     let changing = Changing::refresh(&world, &wallet, 1);
     prove_start(&world, &token, share, changing.start()).await;
-    world.clock.advance(Duration::from_millis(10 * 60 * 1000));
+    world.clock.advance(Duration::from_mins(10));
     let opened = changing.open(&world, &wallet, &token).await;
     opened.ok::<CeremonyReply>();
 }
