@@ -81,8 +81,8 @@ pub(crate) enum Command {
   halfkey --data-dir /srv/halfkey --passphrase-file /run/secrets/keyring init
   halfkey init --provider-storage kms.toml    the provider's keys under a KMS")]
     Init {
-        /// How a new provider's keys are wrapped: a file with the sections kms, dek_cache and retry
-        /// of storage.toml. Without it: a keyring file.
+        /// How a new provider's keys are wrapped: a file with the sections `kms`, `dek_cache` and
+        /// `retry` of `storage.toml`. Without it: a keyring file.
         #[arg(long, value_name = "FILE")]
         provider_storage: Option<PathBuf>,
     },

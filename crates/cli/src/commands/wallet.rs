@@ -79,8 +79,9 @@ pub(crate) async fn run(
         Wallet::OpenExport(options) => key::open_export(&options, output),
         command @ (Wallet::Backup(_)
         | Wallet::Recover(_)
-        | Wallet::ChangePassword(_)
-        | Wallet::Export(_)
+        | Wallet::DropBackup(_)
+        | Wallet::ChangePassword(_)) => Box::pin(backups(data, passphrase, command, output)).await,
+        command @ (Wallet::Export(_)
         | Wallet::Rescue(_)
         | Wallet::Import(_)
         | Wallet::Refresh(_)
@@ -91,8 +92,8 @@ pub(crate) async fn run(
     }
 }
 
-/// What happens to a wallet after it was made.
-async fn life(
+/// What is done with a wallet's backups.
+async fn backups(
     data: &DataDir,
     passphrase: Option<SecretString>,
     command: Wallet,
@@ -119,6 +120,18 @@ async fn life(
             options.address = store.address_of(&options.address).await?;
             backup::change_password(&store, &options, output).await
         }
+        _ => Err(Failure::internal("another command")),
+    }
+}
+
+/// What happens to a wallet after it was made.
+async fn life(
+    data: &DataDir,
+    passphrase: Option<SecretString>,
+    command: Wallet,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
         Wallet::Export(mut options) => {
             let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.address = store.address_of(&options.address).await?;
