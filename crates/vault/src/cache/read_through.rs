@@ -211,6 +211,7 @@ fn warn(address: &str, error: &dyn Display) {
 
 #[cfg(test)]
 mod tests {
+    use core::future::{Ready, ready};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
@@ -227,8 +228,8 @@ mod tests {
         WalletProperties::new("EVM", wallet, "0xab")
     }
 
-    async fn source(wallet: &str) -> Result<Option<WalletProperties>, &'static str> {
-        Ok(Some(properties(wallet)))
+    fn source(wallet: &str) -> Ready<Result<Option<WalletProperties>, &'static str>> {
+        ready(Ok(Some(properties(wallet))))
     }
 
     fn through(store: Arc<dyn PropertiesStore>) -> ReadThrough<&'static str> {

@@ -122,6 +122,14 @@ async fn open(backend: &str, url: &str, tls: TlsConfig, dir: &Path) -> Error {
             };
             AwsKek::open(&config, &environment).await.map(drop)
         }
+        other => return open_cloud(other, url, tls, dir).await,
+    }
+    .unwrap_err()
+}
+
+async fn open_cloud(backend: &str, url: String, tls: TlsConfig, dir: &Path) -> Error {
+    let (environment, deadline_ms) = (environment(), 30_000);
+    match backend {
         "gcp" => {
             let config = GcpKekConfig {
                 key: "projects/p/locations/l/keyRings/r/cryptoKeys/k".to_owned(),
