@@ -19,6 +19,7 @@ mod change;
 mod contexts;
 mod create;
 mod delegate;
+mod escrow;
 mod export;
 mod fall_back;
 mod finish;

@@ -1,6 +1,7 @@
 //! `halfkey doctor`: the ten requirements of safe storage, checked on the set-up as it is.
 
 mod check;
+mod escrow;
 mod host;
 mod keys;
 mod probe;
@@ -28,6 +29,7 @@ pub(crate) async fn run(
     let mut checks = probe::run(&storage, &environment).await;
     checks.extend(tiers::run(data, &storage, second.as_ref()).await);
     checks.extend(keys::run(&storage, &environment, options.max_key_age).await);
+    checks.extend(escrow::run(data));
     checks.extend(host::run(data));
     storage.close().await;
     if let Some(second) = second {

@@ -18,6 +18,7 @@ mod crash_backup;
 mod crash_change;
 mod delegation;
 mod demo;
+mod escrow;
 mod incident;
 mod life;
 mod mnemonic;

@@ -98,6 +98,7 @@ impl WalletStore {
             if generation.state != GenerationState::Burnt {
                 continue;
             }
+            self.shred_escrow(row, generation).await?;
             for party in &generation.parties {
                 let name = RecordName::new(&*party.record)?;
                 let access = self.access(Purpose::Change);

@@ -8,12 +8,12 @@ use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{CommitReply, ErrorCode, ProofState, WalletState};
 
 use super::commit::Commit;
-use super::{check_unlocked, staged_wallet};
+use super::{check_unlocked, escrow, staged_wallet};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::WalletRow;
-use crate::db::{Entry, Tx, attempts, delegations, proofs, wallets};
+use crate::db::{Entry, Tx, attempts, delegations, escrows, proofs, wallets};
 
 /// A staged change, the wallet as it is and as it would be, all read in the commit's transaction.
 pub(super) struct Staged {
@@ -58,6 +58,8 @@ pub(super) async fn commit(
             return Err(ApiError::new(ErrorCode::ProofMissing, message));
         }
     }
+    let made = (change.attempt, next.scheme);
+    escrow::check_acknowledged(tx, caller, made, wanted.escrow).await?;
     let actor = caller.actor();
     // A generation that was locked is burnt; one that only needed a refresh may hold good shares.
     let compromised = change.compromised || was_taken_back(tx, wanted, &now).await?;
@@ -73,6 +75,7 @@ pub(super) async fn commit(
             "scheme": next.scheme.as_str(),
             "custodyOrigin": next.origin(),
             "burnt": burnt,
+            "escrow": wanted.escrow.map(hex::encode),
         }));
     let activity = tx.record(&entry).await?;
     let committed = attempts::commit(
@@ -119,12 +122,14 @@ async fn shred(tx: &mut Tx, wanted: &Commit, change: &StagedChange) -> Result<()
     let caller = &wanted.caller;
     let environment = &caller.environment.id;
     let shredded = changes::shred_ended(tx, environment, change.wallet, change.attempt).await?;
+    let of = (change.wallet, change.attempt);
+    let sealed = escrows::shred_ended(tx, environment, of.0, of.1).await?;
     let actor = caller.actor();
     let entry = Entry::new(environment, "shares.shredded", &actor)
         .wallet(change.wallet)
         .attempt(change.attempt)
         .request(caller.request)
-        .detail(serde_json::json!({ "shares": shredded }));
+        .detail(serde_json::json!({ "shares": shredded, "escrows": sealed }));
     tx.record(&entry).await?;
     Ok(())
 }
