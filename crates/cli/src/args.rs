@@ -7,17 +7,19 @@ mod doctor;
 mod escrow;
 mod incident;
 mod key;
+mod provider;
 mod recipient;
 mod serve;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
-pub(crate) use self::backup::{Backup, ChangePassword, Recover};
+pub(crate) use self::backup::{Backup, ChangePassword, DropBackup, Recover};
 pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::escrow::{Escrow, FetchEscrow, ShowEscrow};
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
+pub(crate) use self::provider::{ProviderKeys, Which};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::serve::Serve;
 pub(crate) use self::vault::{Rewrap, Vault, age};
@@ -78,8 +80,14 @@ pub(crate) enum Command {
     /// Make an environment, its keyrings and a first API token. Safe to repeat.
     #[command(after_help = "Examples:
   halfkey init
-  halfkey --data-dir /srv/halfkey --passphrase-file /run/secrets/keyring init")]
-    Init,
+  halfkey --data-dir /srv/halfkey --passphrase-file /run/secrets/keyring init
+  halfkey init --provider-storage kms.toml    the provider's keys under a KMS")]
+    Init {
+        /// How a new provider's keys are wrapped: a file with the sections kms, dek_cache and retry
+        /// of storage.toml. Without it: a keyring file.
+        #[arg(long, value_name = "FILE")]
+        provider_storage: Option<PathBuf>,
+    },
     /// Run the whole main job here: create, seal, forget, reload, sign, verify.
     #[command(after_help = "Examples:
   halfkey demo
@@ -91,6 +99,9 @@ pub(crate) enum Command {
   halfkey serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem
   halfkey serve --dev-tls --listen 127.0.0.1:8443 --metrics-listen 127.0.0.1:9090")]
     Serve(Serve),
+    /// The KEK of the provider's half.
+    #[command(subcommand)]
+    Provider(ProviderKeys),
     /// API tokens of this provider.
     #[command(subcommand)]
     Token(Token),
@@ -353,6 +364,9 @@ is sealed to.")]
     /// Encrypt the wallet's backup anew, on this side, under another password.
     #[command(after_help = backup::CHANGE_PASSWORD_EXAMPLES)]
     ChangePassword(ChangePassword),
+    /// List the backups of a wallet's active shares, or have the provider forget some of them.
+    #[command(after_help = backup::DROP_BACKUP_EXAMPLES)]
+    DropBackup(DropBackup),
     /// Make new shares of the same key: one wallet, several, or all. Ends a lock.
     #[command(after_help = "Examples:
   halfkey wallet refresh 0xABC…

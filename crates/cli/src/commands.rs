@@ -7,6 +7,7 @@ mod doctor;
 mod escrow;
 mod incident;
 mod init;
+mod provider;
 mod recipient;
 mod serve;
 mod token;
@@ -24,7 +25,10 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let data = DataDir::open(&cli.global)?;
     let passphrase = passphrase::read(cli.global.passphrase_file.as_deref())?;
     match cli.command {
-        Command::Init => init::run(&data, passphrase, output).await,
+        Command::Init { provider_storage } => {
+            init::run(&data, passphrase, provider_storage.as_deref(), output).await
+        }
+        Command::Provider(command) => provider::run(&data, passphrase, command, output).await,
         Command::Demo(options) => Box::pin(demo::run(&data, passphrase, &options, output)).await,
         Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
         Command::Token(command) => token::run(&data, command, output).await,
@@ -37,10 +41,12 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Vault { second, command } => {
             vault::run(&data, passphrase, (command, second), output).await
         }
-        Command::Doctor(options) => doctor::run(&data, passphrase, &options, output).await,
+        Command::Doctor(options) => {
+            Box::pin(doctor::run(&data, passphrase, &options, output)).await
+        }
         Command::Incident(command) => {
             Box::pin(incident::run(&data, passphrase, command, output)).await
         }
-        Command::Audit(command) => audit::run(&data, passphrase, command, output).await,
+        Command::Audit(command) => Box::pin(audit::run(&data, passphrase, command, output)).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Opens the customer's storage tiers as `storage.toml` names them.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halfkey_core::{EnvironmentId, SecretString, SystemClock};
@@ -37,10 +38,9 @@ pub(crate) async fn open_second(
     environment: &EnvironmentId,
     first: &Storage,
 ) -> Result<Option<Storage>, Failure> {
-    let Some(dir) = &first.config.second_vault else {
+    let Some(dir) = second_dir(data, &first.config) else {
         return Ok(None);
     };
-    let dir = data.customer().join(dir);
     let config = StorageConfig::read(&dir.join("storage.toml"))?;
     let (clock, node) = (Arc::new(SystemClock), "cli");
     let opened =
@@ -61,6 +61,65 @@ pub(crate) async fn open_second(
         "the two customer parties of TWO_OF_THREE are not apart"
     );
     Ok(Some(second))
+}
+
+fn second_dir(data: &DataDir, config: &StorageConfig) -> Option<PathBuf> {
+    let dir = config.second_vault.as_deref()?;
+    Some(data.customer().join(dir))
+}
+
+/// Both sets of tiers, for commands that need no provider.
+pub(crate) struct Both {
+    pub(crate) first: Storage,
+    /// Of the customer's second party, where it has tiers of its own.
+    pub(crate) second: Option<Storage>,
+    pub(crate) environment: EnvironmentId,
+}
+
+impl Both {
+    /// As `init` and `storage.toml` name them.
+    pub(crate) async fn open(
+        data: &DataDir,
+        passphrase: Option<SecretString>,
+    ) -> Result<Self, Failure> {
+        let (first, environment) = open_here(data, passphrase.clone()).await?;
+        let second = open_second(data, passphrase, &environment, &first).await?;
+        Ok(Self {
+            first,
+            second,
+            environment,
+        })
+    }
+
+    pub(crate) async fn close(self) {
+        self.first.close().await;
+        if let Some(second) = self.second {
+            second.close().await;
+        }
+    }
+}
+
+/// One audit log of the customer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuditLog {
+    /// What reports call it.
+    pub(crate) half: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+/// Every audit log of the customer's that `storage.toml` tells of, whether it is there or not:
+/// reading them needs no key.
+pub(crate) fn audit_logs(data: &DataDir) -> Result<Vec<AuditLog>, Failure> {
+    let config = StorageConfig::read(&data.storage_file())?;
+    let log = |half, dir: &Path| AuditLog {
+        half,
+        path: dir.join("audit.sqlite"),
+    };
+    let mut logs = vec![log("customer", &data.customer())];
+    if let Some(dir) = second_dir(data, &config) {
+        logs.push(log("customer's second vault", &dir));
+    }
+    Ok(logs)
 }
 
 /// The same for commands that need no provider: the environment is the one `init` wrote.

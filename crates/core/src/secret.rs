@@ -1,5 +1,6 @@
 //! Containers for secrets: wiped on drop, never printed, compared in constant time.
 
+use core::cell::Cell;
 use core::fmt;
 
 use subtle::ConstantTimeEq;
@@ -7,11 +8,35 @@ use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 /// Fills with zeros all that was ever written, in one pass: `Vec`'s own way goes byte by byte and
 /// costs more than the cipher on a share. The barrier keeps the compiler from leaving it out.
+/// Leaves the whole capacity in use, and zero.
 fn wipe(bytes: &mut Vec<u8>) {
     bytes.fill(0);
+    bytes.resize(bytes.capacity(), 0);
     optimization_barrier(bytes.as_slice());
-    // Usually empty.
-    bytes.spare_capacity_mut().zeroize();
+}
+
+/// The lengths worth keeping a wiped buffer for: key shares, not what is small or very large.
+const KEPT: core::ops::RangeInclusive<usize> = 0x1000..=0x40_0000;
+
+std::thread_local! {
+    /// One wiped buffer of this thread, all zeros. A share is opened for every signature: wiping one
+    /// leaves just the zeroed room that the next one needs.
+    static WIPED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// `len` zeros, in the room of a wiped secret where that fits.
+fn zeros(len: usize) -> Vec<u8> {
+    let fits = |kept: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&kept.len());
+    let kept = WIPED.try_with(Cell::take).ok();
+    kept.filter(|_| KEPT.contains(&len))
+        .filter(fits)
+        .map_or_else(
+            || vec![0; len],
+            |mut kept| {
+                kept.truncate(len);
+                kept
+            },
+        )
 }
 
 /// Gives a type a `Debug` that names the type and nothing in it.
@@ -39,7 +64,12 @@ impl Zeroize for SecretBytes {
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
-        self.zeroize();
+        wipe(&mut self.0);
+        if KEPT.contains(&self.0.len()) {
+            let wiped = core::mem::take(&mut self.0);
+            // While the thread ends there is no place any more: then it is freed.
+            WIPED.try_with(|kept| kept.set(wiped)).ok();
+        }
     }
 }
 
@@ -49,6 +79,13 @@ impl SecretBytes {
     /// Takes ownership of `bytes`; the caller keeps no copy.
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// `len` bytes, zero until `fill` has written them; `None` when that says so, and then whatever
+    /// it wrote is wiped.
+    pub fn filled(len: usize, fill: impl FnOnce(&mut [u8]) -> Option<()>) -> Option<Self> {
+        let mut secret = Self(zeros(len));
+        fill(&mut secret.0).map(|()| secret)
     }
 
     /// The secret itself. Named so that every use can be found.
@@ -128,6 +165,12 @@ impl From<&str> for SecretString {
     }
 }
 
+impl From<&String> for SecretString {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
 impl PartialEq for SecretString {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
@@ -154,15 +197,37 @@ mod tests {
 
     #[test]
     fn wiping_leaves_zeros() {
-        let mut bytes = vec![7; 40];
+        let mut bytes = Vec::with_capacity(60);
+        bytes.extend([7; 60]);
+        bytes.truncate(40);
         wipe(&mut bytes);
-        assert_eq!(bytes, [0; 40]);
+        assert!(bytes.len() >= 60 && bytes.iter().all(|byte| *byte == 0));
         let mut text = SecretString::from("hunter2");
         text.zeroize();
         assert!(text.is_empty());
         let mut secret = SecretBytes::new(vec![7; 40]);
         secret.zeroize();
         assert!(secret.is_empty());
+    }
+
+    /// Also in room that a longer secret had before, and after a failure half way.
+    #[test]
+    fn a_secret_to_be_filled_begins_with_zeros() {
+        for len in [0, 40, 0x1000, 0x1800, 0x1000, 0x10_0000, 0x1000] {
+            let is_clean = |bytes: &[u8]| bytes.len() == len && bytes.iter().all(|byte| *byte == 0);
+            let refused = SecretBytes::filled(len, |bytes| {
+                assert!(is_clean(bytes));
+                bytes.fill(7);
+                None
+            });
+            assert!(refused.is_none());
+            let filled = SecretBytes::filled(len, |bytes| {
+                assert!(is_clean(bytes));
+                bytes.fill(7);
+                Some(())
+            });
+            assert_eq!(filled.unwrap().expose(), vec![7; len]);
+        }
     }
 
     #[test]

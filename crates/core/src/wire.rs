@@ -24,8 +24,9 @@ mod wallet;
 pub use activity::ActivityRef;
 pub use auth::{AuthenticateReply, EncodedJwts, Scope};
 pub use backup::{
-    BackupLocationsReply, BackupLocationsRequest, BackupPlace, LocatedBackup, RecoverReply,
-    RecoverRequest, RecoveredShare, StoreBackupReply, StoreBackupRequest,
+    BackupLocationsReply, BackupLocationsRequest, BackupPlace, DropBackupsReply,
+    DropBackupsRequest, LocatedBackup, RecoverReply, RecoverRequest, RecoveredShare,
+    StoreBackupReply, StoreBackupRequest,
 };
 pub use blob::Blob;
 pub use ceremony::{CeremonyMessage, CeremonyOpen, CeremonyReply, CeremonyRound};

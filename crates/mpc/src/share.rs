@@ -44,7 +44,10 @@ impl KeyShare {
     ) -> Result<Self, Error> {
         let material = material.at_path(&header.derivation_path)?;
         header.group_public_key = material.group_public_key()?;
-        let account_public_key = material.account_public_key()?;
+        let account_public_key = match material.account_public_key() {
+            Some(key) => key,
+            None => header.group_public_key.clone(),
+        };
         Ok(Self {
             header,
             account_public_key,

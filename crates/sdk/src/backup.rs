@@ -25,6 +25,8 @@ pub(crate) use pointers::info_of;
 #[cfg(feature = "vault")]
 pub(crate) use recover::Recovery;
 pub(crate) use secret::BackupSecret;
+#[cfg(feature = "vault")]
+pub(crate) use store::back_up_again;
 pub(crate) use store::{back_up, wanted};
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use core::fmt;
 use base64::Engine as _;
 use halfkey_core::random::{RngCore as _, os_rng};
 use halfkey_core::wire::ImportedKey;
-use halfkey_core::{ChainName, DerivationPath, Variant};
+use halfkey_core::{ChainName, DerivationPath, SecretString, Variant};
 use halfkey_mpc::ImportKey;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -45,11 +47,13 @@ const XPRV_LEN: usize = 4 + 1 + 4 + 4 + 32 + 33;
 
 impl PrivateKey {
     /// An EVM private key: 32 bytes as hex, with or without `0x`. The wallet has this one address.
+    /// A text that is moved in is wiped.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for anything else, zero, or a number not below the group's order.
-    pub fn evm(text: &str) -> Result<Self> {
-        let digits = text.trim();
+    pub fn evm(text: impl Into<SecretString>) -> Result<Self> {
+        let text = text.into();
+        let digits = text.expose().trim();
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
         let mut scalar = Zeroizing::new([0; 32]);
         hex::decode_to_slice(digits, scalar.as_mut())
@@ -62,13 +66,14 @@ impl PrivateKey {
 
     /// A BIP-32 extended private key (`xprv…`); the wallet's address is at `path` below it, whose
     /// indices are not hardened. Of a BIP-44 account key (`m/44'/60'/0'`) the first address is at
-    /// `m/0/0`.
+    /// `m/0/0`. A text that is moved in is wiped.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for anything that is no main-net `xprv`.
-    pub fn evm_xprv(text: &str, path: DerivationPath) -> Result<Self> {
+    pub fn evm_xprv(text: impl Into<SecretString>, path: DerivationPath) -> Result<Self> {
         const NOT_ONE: &str = "not an extended private key (xprv)";
-        let bytes = bs58::decode(text.trim()).into_vec();
+        let text = text.into();
+        let bytes = bs58::decode(text.expose().trim()).into_vec();
         let bytes = Zeroizing::new(bytes.map_err(|_| invalid(NOT_ONE))?);
         let (payload, sum) = bytes
             .split_at_checked(XPRV_LEN)
@@ -95,14 +100,15 @@ impl PrivateKey {
     }
 
     /// A Solana key: a 32-byte seed or the 64-byte key pair of `solana-keygen`, as base58, hex,
-    /// base64 or a JSON list of numbers.
+    /// base64 or a JSON list of numbers. A text that is moved in is wiped.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for anything else, and for a pair whose halves do not belong
     /// together.
-    pub fn svm(text: &str) -> Result<Self> {
+    pub fn svm(text: impl Into<SecretString>) -> Result<Self> {
         const FORM: &str = "a Solana key is a 32-byte seed or a 64-byte key pair";
-        let bytes = decode(text.trim()).ok_or_else(|| invalid(FORM))?;
+        let text = text.into();
+        let bytes = decode(text.expose().trim()).ok_or_else(|| invalid(FORM))?;
         let (seed, public) = bytes.split_at_checked(32).ok_or_else(|| invalid(FORM))?;
         let seed: [u8; 32] = seed.try_into().map_err(|_| invalid(FORM))?;
         let key = ImportKey::Ed25519Seed(seed);
@@ -173,8 +179,8 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 
     let wanted = |bytes: &Vec<u8>| matches!(bytes.len(), 32 | 64);
     if text.starts_with('[') {
-        let numbers: Vec<u8> = serde_json::from_str(text).ok()?;
-        return Some(Zeroizing::new(numbers)).filter(|bytes| wanted(bytes));
+        let Numbers(bytes) = serde_json::from_str(text).ok()?;
+        return Some(bytes).filter(|bytes| wanted(bytes));
     }
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let decoders: [Decoder; 3] = [
@@ -188,6 +194,41 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         .zip(texts)
         .filter_map(|(decode, text)| decode(text).map(Zeroizing::new))
         .find(|bytes| wanted(bytes))
+}
+
+/// At most 64 bytes as a JSON list, in one buffer that never moves: one that grew would leave
+/// copies.
+struct Numbers(Zeroizing<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+        deserializer.deserialize_seq(NumbersVisitor)
+    }
+}
+
+struct NumbersVisitor;
+
+impl<'de> Visitor<'de> for NumbersVisitor {
+    type Value = Numbers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("32 or 64 bytes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut numbers: A,
+    ) -> core::result::Result<Numbers, A::Error> {
+        const LONGEST: usize = 64;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
+        while let Some(number) = numbers.next_element::<u8>()? {
+            if bytes.len() == LONGEST {
+                return Err(A::Error::invalid_length(LONGEST.saturating_add(1), &self));
+            }
+            bytes.push(number);
+        }
+        Ok(Numbers(bytes))
+    }
 }
 
 #[cfg(test)]

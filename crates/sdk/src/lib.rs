@@ -41,8 +41,9 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    Changed, CheckedPage, Health, PasswordSource, PendingEntry, Recovered, ResumeTarget, Resumed,
-    Settled, StoreContexts, StoreOptions, StoredWallet, WalletStore, WalletView,
+    Changed, CheckedPage, Health, Listed, PasswordSource, PendingEntry, Recovered, ResumeTarget,
+    Resumed, Settled, StoreContexts, StoreOptions, StoredWallet, UnreadableRow, WalletStore,
+    WalletView,
 };
 
 pub use backup::{BackupFormat, RecoveredKeyShares, RecoveryKey, WalletOperation};

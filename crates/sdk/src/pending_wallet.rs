@@ -10,6 +10,7 @@ use halfkey_core::{
 use halfkey_mpc::KeyShare;
 
 use crate::backup::{self, BackupSecret};
+use crate::client::Credential;
 use crate::error::{Unactivated, carry};
 use crate::sign::share;
 use crate::transport::Retry;
@@ -256,7 +257,8 @@ impl PendingWallet {
     /// When the provider refuses (it is committed already) or cannot be reached.
     #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
     pub async fn abort(&self) -> Result<AttemptReply> {
-        abort(&self.client, self.wallet_id(), self.attempt_id()).await
+        let (wallet, attempt) = (self.wallet_id(), self.attempt_id());
+        abort(&self.client, wallet, (self.generation(), attempt)).await
     }
 
     /// This wallet's shares inside an error.
@@ -275,12 +277,18 @@ impl PendingWallet {
 #[cfg(feature = "vault")]
 pub(crate) use commit::commit as commit_attempt;
 
-/// Aborts an attempt and checks the provider's signature on the answer.
+/// Aborts an attempt and checks the provider's signature on the answer. What makes another
+/// generation than the first one ends by the API token, which began it.
 pub(crate) async fn abort(
     client: &WalletClient,
     wallet: WalletId,
-    attempt: AttemptId,
+    (generation, attempt): (Generation, AttemptId),
 ) -> Result<AttemptReply> {
+    let by = if generation == Generation::default() {
+        Credential::Session
+    } else {
+        Credential::ApiToken
+    };
     let path = client.route(&[
         &wallet.to_string(),
         "attempts",
@@ -290,7 +298,7 @@ pub(crate) async fn abort(
     let key = format!("{attempt}/abort");
     let empty = serde_json::Map::new();
     let reply: AbortReply = client
-        .post(&path, &empty, Some(&key), Retry::Idempotent)
+        .post_by(by, &path, &empty, Some(&key), Retry::Idempotent)
         .await?;
     let identity = client.provider_identity().await?;
     identity::verify_attempt(&reply.attempt, attempt, client.environment(), &identity)?;

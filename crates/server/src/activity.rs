@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::db::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::SystemClock;
 use halfkey_core::wire::ActivityRef;
 use serde::Deserialize;
-use sqlx::Row as _;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use crate::Error;
 use crate::db::activities::{self, hash_fields};
@@ -69,8 +67,8 @@ pub async fn verify(data_dir: &Path, anchor: Option<&ActivityRef>) -> Result<Rep
     let db = Db::open(&path, Arc::new(SystemClock), BootKind::Admin, false).await?;
     let mut conn = db.read().acquire().await?;
     let (mut report, mut ends) = (Report::default(), Ends::default());
-    let chains: Vec<Vec<u8>> = sqlx::query_scalar("SELECT DISTINCT chain FROM activities")
-        .fetch_all(&mut *conn)
+    let chains: Vec<Vec<u8>> = sql::query_scalar("SELECT DISTINCT chain FROM activities")
+        .fetch_all(&mut conn)
         .await?;
     for chain in chains {
         report.chains = report.chains.saturating_add(1);
@@ -105,10 +103,10 @@ async fn check_chain(
     loop {
         let sql = "SELECT * FROM activities WHERE chain = ? AND sequence >= ?
                    ORDER BY sequence LIMIT 500";
-        let page = sqlx::query(sql)
+        let page = sql::query(sql)
             .bind(chain)
             .bind(i64::try_from(expected).unwrap_or(i64::MAX))
-            .fetch_all(&mut *conn)
+            .fetch_all(conn)
             .await?;
         if page.is_empty() {
             return Ok(());
@@ -188,11 +186,11 @@ async fn check_anchor(
 }
 
 /// The hash of an entry as it stands in the table.
-fn hash_of(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
+fn hash_of(row: &SqliteRow) -> Result<[u8; 32], sql::Error> {
     let sequence = unsigned(row, "sequence")?;
     let at: i64 = row.try_get("at")?;
-    let text = |column: &str| row.try_get::<&str, _>(column).map(str::as_bytes);
-    let blob = |column: &str| row.try_get::<&[u8], _>(column);
+    let text = |column: &'static str| row.try_get::<&str>(column).map(str::as_bytes);
+    let blob = |column: &'static str| row.try_get::<&[u8]>(column);
     Ok(hash_fields([
         blob("previous")?,
         blob("chain")?,

@@ -1,5 +1,6 @@
 //! What a request is answered with when it fails: a code and text outside, the cause in the log.
 
+use crate::db::sql;
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
@@ -104,10 +105,10 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<sql::Error> for ApiError {
+    fn from(error: sql::Error) -> Self {
         match error {
-            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Self::internal(error),
+            sql::Error::Cell(_) | sql::Error::NoRow => Self::internal(error),
             _ => Self::unavailable(error),
         }
     }

@@ -94,16 +94,37 @@ impl App {
         self: &Arc<Self>,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let permit = self.task_permit();
-        // What the request counts against counts until the work ends, not until the caller leaves.
-        let request = REQUEST.try_with(Arc::clone).ok();
+        let kept = self.kept_to_the_end();
         let task = tokio::spawn(async move {
             let result = work.await;
-            drop((permit, request));
+            drop(kept);
             result
         });
         task.await
             .unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+
+    /// The same on a thread that is kept until it ends: for a signature, whose every step is a
+    /// query, a commit or the engine. Handing each to another thread and back would cost more than
+    /// most of them.
+    pub(crate) async fn to_the_end_on_a_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let kept = self.kept_to_the_end();
+        let runtime = tokio::runtime::Handle::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let result = runtime.block_on(work);
+            drop(kept);
+            result
+        });
+        task.await
+            .unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+
+    /// What the request counts against counts until the work ends, not until the caller leaves.
+    fn kept_to_the_end(&self) -> impl Send + 'static {
+        (self.task_permit(), REQUEST.try_with(Arc::clone).ok())
     }
 
     /// Moves the restore anchor on before a reply that must not be forgotten by a restore unseen.

@@ -5,6 +5,7 @@
 //! (custody rule 14). A one-round signature costs one: its opening's event says what is signed, and
 //! is the signature's entry too.
 
+use crate::db::sql;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -167,11 +168,11 @@ fn signed_entry<'a>(opening: &Entry<'a>, signature: &serde_json::Value) -> Entry
 /// Why an event was not written.
 enum Failure {
     Slot(SlotRefusal),
-    Database(sqlx::Error),
+    Database(sql::Error),
 }
 
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
+impl From<sql::Error> for Failure {
+    fn from(error: sql::Error) -> Self {
         Self::Database(error)
     }
 }

@@ -5,6 +5,7 @@
 //! copy, so OT state it accounts for may have been used since. The file must not be backed up
 //! together with the database.
 
+use crate::db::sql;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -188,7 +189,7 @@ async fn why_restored(
     )))
 }
 
-async fn record_boot(tx: &mut Tx, meta: Meta) -> Result<Anchor, sqlx::Error> {
+async fn record_boot(tx: &mut Tx, meta: Meta) -> Result<Anchor, sql::Error> {
     let detail = serde_json::json!({
         "bootCounter": meta.boot_counter,
         "restoreEpoch": meta.restore_epoch,
@@ -202,7 +203,7 @@ async fn record_boot(tx: &mut Tx, meta: Meta) -> Result<Anchor, sqlx::Error> {
 }
 
 /// What follows from going on with a restored database.
-async fn accept(tx: &mut Tx, why: &str) -> Result<(), sqlx::Error> {
+async fn accept(tx: &mut Tx, why: &str) -> Result<(), sql::Error> {
     let wallets = locks::after_restore(tx, "the provider's database was restored").await?;
     tracing::warn!(
         why,

@@ -1,6 +1,7 @@
 //! What a new boot settles for those before it: slots nobody will close, locks and suspicions that
 //! could not be written.
 
+use crate::db::sql;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +118,7 @@ pub(crate) fn suspicion_reason(suspects: u64) -> String {
 }
 
 /// Slots of dead boots are lost; too many lost ones end a generation (custody rule 14).
-async fn settle_slots(tx: &mut Tx, boot: &[u8; 16]) -> Result<(), sqlx::Error> {
+async fn settle_slots(tx: &mut Tx, boot: &[u8; 16]) -> Result<(), sql::Error> {
     if slots::settle_lost(tx, boot).await? == 0 {
         return Ok(());
     }

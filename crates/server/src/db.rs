@@ -21,6 +21,7 @@ pub(crate) mod proofs;
 pub(crate) mod recipients;
 pub(crate) mod shares;
 pub(crate) mod slots;
+pub(crate) mod sql;
 pub(crate) mod tokens;
 mod tx;
 pub(crate) mod wallets;
@@ -29,19 +30,18 @@ pub(crate) mod webhooks;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use halfkey_core::Clock;
 use halfkey_core::wire::ActivityRef;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
 
 pub(crate) use activities::Entry;
-use tx::ChainHead;
+use sql::{Readers, SqliteConnection};
 pub(crate) use tx::Tx;
+use tx::Writer;
 
 use crate::Error;
+use crate::blocking::blocking;
 
 /// Makes sure that only the owner can read the file; SQLite gives its journals the same mode.
 fn create_private(path: &Path) -> Result<(), Error> {
@@ -67,9 +67,8 @@ pub(crate) enum BootKind {
 /// The database, opened by this process; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
-    write: SqlitePool,
-    read: SqlitePool,
-    head: Arc<Mutex<ChainHead>>,
+    writer: Arc<Mutex<Writer>>,
+    read: Readers,
     boot: [u8; 16],
     clock: Arc<dyn Clock>,
 }
@@ -94,37 +93,15 @@ impl Db {
         if create {
             create_private(path)?;
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .pragma("secure_delete", "ON")
-            .pragma("trusted_schema", "OFF")
-            .busy_timeout(Duration::from_secs(10));
         // One connection writes: SQLite has one writer anyway, and a queue is fairer than retries.
-        // A connection to a file does not die between two uses: asking it first is a trip to its
-        // thread and back for nothing.
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(15))
-            .connect_with(options.clone())
-            .await?;
-        migrate::run(&write, clock.now()).await?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(4)
-            .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(15))
-            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
-            .await?;
+        let mut conn = blocking(|| SqliteConnection::open(path))?;
+        migrate::run(&mut conn, clock.now()).await?;
+        let read = Readers::open(path.to_owned())?;
         let boot = crate::ids::random_id();
-        let head = Arc::new(Mutex::new(ChainHead::start_of(boot, kind)));
+        let writer = Arc::new(Mutex::new(Writer::new(conn, boot, kind)));
         Ok(Self {
-            write,
+            writer,
             read,
-            head,
             boot,
             clock,
         })
@@ -136,28 +113,28 @@ impl Db {
     }
 
     /// For queries outside a write transaction.
-    pub(crate) const fn read(&self) -> &SqlitePool {
+    pub(crate) const fn read(&self) -> &Readers {
         &self.read
     }
 
     /// Begins a write transaction; others wait until it ends.
-    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Tx::begin(&self.write, Arc::clone(&self.head), self.clock.now()).await
+    pub(crate) async fn begin(&self) -> Result<Tx, sql::Error> {
+        Tx::begin(Arc::clone(&self.writer), self.clock.now()).await
     }
 
     /// Appends one entry that comes with no other effect, durable when this returns.
-    pub(crate) async fn record(&self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
-        tx::record_alone(&self.write, Arc::clone(&self.head), self.clock.now(), entry).await
+    pub(crate) async fn record(&self, entry: &Entry<'_>) -> Result<ActivityRef, sql::Error> {
+        tx::record_alone(Arc::clone(&self.writer), self.clock.now(), entry).await
     }
 
     /// The newest entry of this process's activity chain that is durable: number and hash.
     pub(crate) async fn durable_head(&self) -> Option<(u64, [u8; 32])> {
-        self.head.lock().await.last()
+        self.writer.lock().await.last()
     }
 
-    /// Waits for running queries and closes every connection.
+    /// Waits for the running transaction; the file is closed with the last clone.
     pub(crate) async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        self.read.close();
+        drop(self.writer.lock().await);
     }
 }

@@ -1,5 +1,6 @@
 //! Revoking: at once and durably, whoever asks (custody rules 16 and 31).
 
+use crate::db::sql;
 use std::sync::Arc;
 
 use halfkey_core::{DelegationId, EnvironmentId, RequestId};
@@ -31,7 +32,7 @@ pub(crate) async fn revoke(
     tx: &mut Tx,
     row: &DelegationRow,
     why: Revocation<'_>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let environment = &row.environment;
     if !delegations::revoke(tx, environment, row.id, why.because).await? {
         return Ok(false);

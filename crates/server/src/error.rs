@@ -1,5 +1,6 @@
 //! Why setting up, starting or administering a provider failed, and who is at fault.
 
+use crate::db::sql;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -53,8 +54,8 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The database failed.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    #[error("{0}")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The vault tier failed.
     #[error(transparent)]
     Vault(#[from] halfkey_vault::Error),
@@ -97,5 +98,11 @@ impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+}
+
+impl From<sql::Error> for Error {
+    fn from(error: sql::Error) -> Self {
+        Self::Database(Box::new(error))
     }
 }

@@ -17,6 +17,8 @@ pub(crate) async fn check(
 ) -> Result<(), ApiError> {
     let mut conn = app.db.read().acquire().await?;
     if freezes::holds(&mut conn, &caller.environment.id, wallet).await? {
+        // No key outlives a freeze in memory, whoever made it (custody rule 24).
+        caller.environment.keys.forget();
         return Err(frozen());
     }
     Ok(())

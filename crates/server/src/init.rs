@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use halfkey_core::random::os_rng;
 use halfkey_core::{Clock, EnvironmentId, SecretString};
-use halfkey_vault::kms::keyring::Keyring;
+use halfkey_vault::StorageConfig;
 use sha2::{Digest as _, Sha256};
 
 use crate::audit_sink::DbSink;
 use crate::boot_counter::BootCounter;
 use crate::db::environments::{self, EnvironmentRow};
 use crate::db::{BootKind, Db, Entry};
-use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
+use crate::environment_keys::{EnvironmentKeys, OpenKeys, OwnSecret, identity_from};
 use crate::provider_dir::{ProviderDir, create_private_dir};
 use crate::tokens::{self, NewToken};
 use crate::{Error, TokenId};
@@ -22,6 +22,10 @@ use crate::{Error, TokenId};
 pub struct InitOptions {
     /// Protects the keyring file; without one its permissions alone do.
     pub passphrase: Option<SecretString>,
+    /// How a new environment's keys are wrapped: the text of a `storage.toml` with the sections
+    /// `kms`, `dek_cache` and `retry`, which is kept in the environment's directory. `None`: under a
+    /// keyring file. An environment that is there already keeps what it has.
+    pub storage: Option<String>,
     /// The environment to make sure of; a random id when `None` and there is none yet.
     pub environment: Option<EnvironmentId>,
     /// What people call the environment.
@@ -63,7 +67,7 @@ pub async fn init(data_dir: &Path, options: InitOptions) -> Result<InitOutcome, 
     )
     .await?;
     BootCounter::create_if_missing(&dir, &db).await?;
-    let outcome = init_environment(&dir, &db, options).await;
+    let outcome = Box::pin(init_environment(&dir, &db, options)).await;
     db.close().await;
     outcome
 }
@@ -87,7 +91,7 @@ async fn init_environment(
             .cloned()
             .unwrap_or_else(|| EnvironmentId::generate(&mut os_rng())),
     };
-    let keys = keys_of(dir, &environment, &options, found.is_none())?;
+    let keys = keys_of(dir, &environment, &options, found.is_none()).await?;
     let sink = Arc::new(DbSink::plain(db.clone()));
     let identity = match &found {
         None => {
@@ -121,32 +125,28 @@ async fn init_environment(
     })
 }
 
-/// Opens the environment's keyring, or makes it for a new environment.
-fn keys_of(
+/// Opens the environment's KEK; a new environment's keyring is made, unless another KEK is named.
+async fn keys_of(
     dir: &ProviderDir,
     environment: &EnvironmentId,
     options: &InitOptions,
     may_create: bool,
 ) -> Result<EnvironmentKeys, Error> {
     let home = dir.environment(environment);
-    let path = EnvironmentKeys::keyring_path(&home);
-    let passphrase = options.passphrase.as_ref();
-    let there = path
-        .try_exists()
-        .map_err(Error::io("look for the keyring"))?;
-    let keyring = if may_create && !there {
+    if let Some(text) = options.storage.as_ref().filter(|_| may_create) {
+        StorageConfig::parse_keys(text)
+            .map_err(|why| halfkey_vault::Error::Config(format!("storage.toml: {why}")))?;
         create_private_dir(&home)?;
-        Keyring::create(&path, environment, passphrase, &*options.clock)?
-    } else {
-        Keyring::open(&path, environment, passphrase)?
-    };
-    let clock = Arc::clone(&options.clock);
-    Ok(EnvironmentKeys::new(
-        home,
-        environment.clone(),
-        Arc::new(keyring),
-        clock,
-    ))
+        EnvironmentKeys::configure(&home, text)?;
+    }
+    EnvironmentKeys::open(OpenKeys {
+        dir: home,
+        environment,
+        passphrase: options.passphrase.as_ref(),
+        clock: Arc::clone(&options.clock),
+        may_create,
+    })
+    .await
 }
 
 /// The last step: only now does the environment exist.

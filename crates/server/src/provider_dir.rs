@@ -1,5 +1,6 @@
 //! Where a provider keeps what under its data directory, and durable writes of small files.
 
+use std::fs::TryLockError;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,23 @@ impl ProviderDir {
 
     pub(crate) fn serve_lock(&self) -> PathBuf {
         self.0.join("serve.lock")
+    }
+
+    /// Whether a process serves this directory now.
+    pub(crate) fn is_being_served(&self) -> Result<bool, Error> {
+        let path = self.serve_lock();
+        let file = match std::fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io(format!("open {}", path.display()))(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => {
+                Err(Error::io(format!("lock {}", path.display()))(error))
+            }
+        }
     }
 
     pub(crate) fn dev_tls(&self) -> PathBuf {

@@ -17,6 +17,7 @@ mod export;
 mod freeze;
 mod health;
 mod identity;
+mod once;
 mod prove;
 mod recipient;
 mod revoke;
@@ -27,13 +28,13 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use crate::db::sql::SqliteConnection;
 use axum::Router;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use halfkey_core::wire::{API_PREFIX, ErrorCode};
 use halfkey_core::{AttemptId, Generation, WalletId};
-use sqlx::SqliteConnection;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api_error::ApiError;
@@ -61,6 +62,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/{wallet}/keyShares/backup/locations",
             post(backup::locations),
         )
+        .route("/{wallet}/keyShares/backup/drop", post(backup::forget))
         .route(
             "/delegatedAccess/encryptionPublicKey",
             get(delegation_keys::newest),

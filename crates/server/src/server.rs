@@ -31,7 +31,8 @@ impl Server {
     /// [`Error::PlainHttpNotLoopback`], [`Error::Tls`], [`Error::Vault`] for a keyring that does
     /// not open, [`Error::Io`] for an address that is taken.
     pub async fn start(config: Config) -> Result<RunningServer, Error> {
-        start::start(config).await
+        // Opening a KMS makes a future too large for the stack of whoever waits for it.
+        Box::pin(start::start(config)).await
     }
 }
 

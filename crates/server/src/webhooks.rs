@@ -7,6 +7,7 @@ mod sign;
 mod target;
 pub(crate) mod wire;
 
+use crate::db::sql;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub(crate) async fn send_due(app: &Arc<App>) {
     }
 }
 
-async fn try_send_due(app: &Arc<App>) -> Result<(), sqlx::Error> {
+async fn try_send_due(app: &Arc<App>) -> Result<(), sql::Error> {
     let mut conn = app.db.read().acquire().await?;
     let due = messages::due(&mut conn, app.now(), AT_ONCE).await?;
     drop(conn);
@@ -76,7 +77,7 @@ async fn try_send_due(app: &Arc<App>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn send_one(app: &Arc<App>, message: &MessageRow) -> Result<(), sqlx::Error> {
+async fn send_one(app: &Arc<App>, message: &MessageRow) -> Result<(), sql::Error> {
     let next_at = next_try(message.tries, app.now());
     let mut tx = app.db.begin().await?;
     if !messages::begin_try(&mut tx, message, next_at).await? {
@@ -105,7 +106,7 @@ async fn send_one(app: &Arc<App>, message: &MessageRow) -> Result<(), sqlx::Erro
 }
 
 /// One try.
-async fn deliver(app: &Arc<App>, message: &MessageRow) -> Result<Outcome, sqlx::Error> {
+async fn deliver(app: &Arc<App>, message: &MessageRow) -> Result<Outcome, sql::Error> {
     let mut conn = app.db.read().acquire().await?;
     let environment = &message.environment;
     let webhook = webhooks::by_id(&mut conn, environment, &message.webhook).await?;

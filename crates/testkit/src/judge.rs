@@ -54,6 +54,21 @@ impl Question {
         }))
     }
 
+    /// Which EVM address has this private key, as text?
+    pub fn evm_key(key: &str) -> Self {
+        Self(json!({ "ask": "evm_key", "key": key }))
+    }
+
+    /// Which EVM address is at `path` (`44/60/0`) below this extended private key (BIP-32)?
+    pub fn evm_xprv(key: &str, path: &str) -> Self {
+        Self(json!({ "ask": "evm_xprv", "key": key, "path": path }))
+    }
+
+    /// Which Solana address has this seed (base58) or key pair (JSON list)?
+    pub fn svm_key(key: &str) -> Self {
+        Self(json!({ "ask": "svm_key", "key": key }))
+    }
+
     /// What is in this age file? The answer is its text.
     pub fn age_file(identity: &str, file: &str) -> Self {
         Self(json!({ "ask": "age_file", "identity": identity, "file": file }))

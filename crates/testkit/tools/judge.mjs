@@ -18,6 +18,9 @@ const asked = {
     ethers.verifyAuthorization({ chainId, address, nonce }, signature),
   evm_mnemonic: ({ words, passphrase, path }) =>
     ethers.HDNodeWallet.fromPhrase(words, passphrase, path).address,
+  evm_key: ({ key }) => new ethers.Wallet(key).address,
+  evm_xprv: ({ key, path }) =>
+    ethers.HDNodeWallet.fromExtendedKey(key).derivePath(path).address,
 };
 
 const answer = (question) => {

@@ -71,6 +71,24 @@ def svm_mnemonic(question):
     return str(Keypair.from_seed_and_derivation_path(seed, path).pubkey())
 
 
+def evm_key(question):
+    """The address of a private key, as text."""
+    from eth_account import Account
+
+    return Account.from_key(question["key"]).address
+
+
+def svm_key(question):
+    """The address of a seed in base58, or of a key pair as a JSON list."""
+    import base58
+    from solders.keypair import Keypair
+
+    text = question["key"]
+    if text.startswith("["):
+        return str(Keypair.from_json(text).pubkey())
+    return str(Keypair.from_seed(base58.b58decode(text)).pubkey())
+
+
 def age_file(question):
     import pyrage
 
@@ -132,7 +150,7 @@ def svm_transaction(question):
 
 
 ASKED = {f.__name__: f for f in (
-    age_file, evm_export, svm_export,
+    age_file, evm_export, svm_export, evm_key, svm_key,
     evm_message, evm_typed_data, evm_transaction, evm_authorization, evm_mnemonic, svm_message,
     svm_mnemonic, svm_transaction,
 )}

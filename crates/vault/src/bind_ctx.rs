@@ -84,6 +84,8 @@ pub struct BindCtx {
 
 /// The longest account address that can be bound.
 pub const MAX_ADDRESS_LEN: usize = 256;
+/// Room for the longest canonical bytes.
+pub(crate) const MAX_CANONICAL_LEN: usize = 512;
 
 impl BindCtx {
     /// The canonical bytes: each field as a big-endian `u16` length and the field, in the order of
@@ -92,6 +94,13 @@ impl BindCtx {
     /// # Errors
     /// [`Error::TooLarge`] for an address over [`MAX_ADDRESS_LEN`] bytes.
     pub fn canonical_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(MAX_CANONICAL_LEN);
+        self.append_canonical(&mut out)?;
+        Ok(out)
+    }
+
+    /// The same, after what is in `out` already.
+    pub(crate) fn append_canonical(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.account_address.len() > MAX_ADDRESS_LEN {
             return Err(Error::TooLarge {
                 what: "account address",
@@ -99,20 +108,19 @@ impl BindCtx {
                 limit: MAX_ADDRESS_LEN,
             });
         }
-        let mut out = Vec::with_capacity(512);
-        push(&mut out, self.environment.as_str().as_bytes());
-        push(&mut out, self.chain.as_str().as_bytes());
-        push(&mut out, self.account_address.as_bytes());
-        push(&mut out, self.wallet.as_bytes());
-        push(&mut out, self.key_share.as_bytes());
-        push(&mut out, self.share_set.as_bytes());
-        push(&mut out, &u16::from(self.party.as_u8()).to_be_bytes());
-        push(&mut out, self.scheme.as_str().as_bytes());
-        push(&mut out, self.purpose.as_str().as_bytes());
-        push(&mut out, &self.generation.0.to_be_bytes());
-        push(&mut out, self.attempt.as_bytes());
-        push(&mut out, &self.group_public_key_hash);
-        Ok(out)
+        push(out, self.environment.as_str().as_bytes());
+        push(out, self.chain.as_str().as_bytes());
+        push(out, self.account_address.as_bytes());
+        push(out, self.wallet.as_bytes());
+        push(out, self.key_share.as_bytes());
+        push(out, self.share_set.as_bytes());
+        push(out, &u16::from(self.party.as_u8()).to_be_bytes());
+        push(out, self.scheme.as_str().as_bytes());
+        push(out, self.purpose.as_str().as_bytes());
+        push(out, &self.generation.0.to_be_bytes());
+        push(out, self.attempt.as_bytes());
+        push(out, &self.group_public_key_hash);
+        Ok(())
     }
 
     /// SHA-256 of the canonical bytes: what a KEK provider binds a wrapped key to.

@@ -6,3 +6,5 @@ mod read_through;
 
 pub use self::bounded::BoundedProperties;
 pub use self::read_through::ReadThrough;
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) use self::read_through::refresh;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use halfkey_core::{Clock, UnixMillis};
 use sha2::{Digest as _, Sha256};
 
-use crate::{BindCtx, Dek, Error, Wrapped};
+use crate::{BindCtx, Dek, Error, Rev, Wrapped};
 
 /// The longest an entry may live, in milliseconds.
 pub const MAX_AGE_MS: u64 = 300_000;
@@ -42,6 +42,8 @@ struct State {
     tick: u64,
     /// Moves on with each clearing: a key unwrapped before it must not be put in after it.
     epoch: u64,
+    /// The revision of the store's own epoch that the entries are no older than.
+    heeded: Option<Rev>,
 }
 
 struct Entry {
@@ -91,6 +93,17 @@ impl DekCache {
     /// disabled, and on a freeze.
     pub fn clear(&self) {
         let mut state = self.state();
+        state.entries.clear();
+        state.epoch = state.epoch.wrapping_add(1);
+    }
+
+    /// Forgets every key when the store's epoch is not the one that was seen last.
+    pub(crate) fn follow(&self, epoch: Option<Rev>) {
+        let mut state = self.state();
+        if state.heeded == epoch {
+            return;
+        }
+        state.heeded = epoch;
         state.entries.clear();
         state.epoch = state.epoch.wrapping_add(1);
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use halfkey_core::{Clock, EnvironmentId, SecretString};
 
-pub use self::probe::{NAME as PROBE, context as probe_context};
+pub use self::probe::{CHECK_PREFIX, NAME as PROBE, check_context, context as probe_context};
 
 use crate::audit::sqlite::SqliteAudit;
 use crate::kms::keyring::Keyring;

@@ -3,27 +3,65 @@
 //! Nothing here draws randomness or knows a store: salt, nonce and key come in as arguments.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, HKDF_SHA512, KeyType, Prk, Salt};
 use halfkey_core::SecretBytes;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::bind_ctx::MAX_CANONICAL_LEN;
 use crate::{BindCtx, Dek, Error};
 
-/// AES-256-GCM, key and commitment by HKDF-SHA-512. The only suite of format v1.
-pub(crate) const SUITE: u16 = 1;
+/// How key and commitment come from the data key; the body is AES-256-GCM in every suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suite {
+    /// HKDF-SHA-512. Read, not written any more.
+    HkdfSha512,
+    /// The expanding half of HKDF-SHA-256, with the salt in its info.
+    ExpandSha256,
+}
+
+impl Suite {
+    /// The suite of every new record.
+    pub(crate) const WRITTEN: Self = Self::ExpandSha256;
+
+    /// The number in the record.
+    pub(crate) const fn id(self) -> u16 {
+        match self {
+            Self::HkdfSha512 => 1,
+            Self::ExpandSha256 => 2,
+        }
+    }
+
+    pub(crate) const fn from_id(id: u16) -> Option<Self> {
+        match id {
+            1 => Some(Self::HkdfSha512),
+            2 => Some(Self::ExpandSha256),
+            _ => None,
+        }
+    }
+
+    /// What the derivation of this suite is labelled with; the suite's number ends it.
+    const fn info(self) -> &'static [u8] {
+        match self {
+            Self::HkdfSha512 => b"halfkey-record-v1\x00\x01",
+            Self::ExpandSha256 => b"halfkey-record-v1\x00\x02",
+        }
+    }
+}
+
 /// The first bytes of every record.
 pub(crate) const MAGIC: [u8; 4] = *b"HKR1";
 /// The format's version.
 pub(crate) const VERSION: u8 = 1;
 /// The GCM tag at the end of a body.
 pub(crate) const TAG_LEN: usize = 16;
-
-const INFO: &[u8] = b"halfkey-record-v1\x00\x01";
+/// Magic, version, suite, salt and commitment.
+const FIXED_LEN: usize = 71;
 
 /// The public values drawn for one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
+    pub(crate) suite: Suite,
     pub(crate) salt: [u8; 32],
     pub(crate) commitment: [u8; 32],
     pub(crate) nonce: [u8; 12],
@@ -37,9 +75,16 @@ pub(crate) struct Derived {
 }
 
 /// Derives encryption key and commitment (SPEC 3.2).
-pub(crate) fn derive(dek: &Dek, salt: &[u8; 32]) -> Result<Derived, Error> {
+pub(crate) fn derive(dek: &Dek, suite: Suite, salt: &[u8; 32]) -> Result<Derived, Error> {
     let mut okm = Zeroizing::new([0_u8; 64]);
-    expand(dek.expose(), salt, &[INFO], okm.as_mut_slice())?;
+    match suite {
+        Suite::HkdfSha512 => expand(dek.expose(), salt, &[suite.info()], okm.as_mut_slice())?,
+        // A data key is 32 uniformly random bytes: there is nothing to extract (RFC 5869, 3.3).
+        Suite::ExpandSha256 => Prk::new_less_safe(HKDF_SHA256, dek.expose())
+            .expand(&[suite.info(), salt], OutputLen(okm.len()))
+            .and_then(|expanded| expanded.fill(okm.as_mut_slice()))
+            .map_err(|_| Error::permanent("key derivation failed"))?,
+    }
     let (mut key, mut commitment) = (Zeroizing::new([0_u8; 32]), [0_u8; 32]);
     let (first, second) = okm.split_at(32);
     key.copy_from_slice(first);
@@ -72,14 +117,13 @@ impl KeyType for OutputLen {
 /// Everything the body's tag covers besides the body: the fixed header and the context (SPEC 3.3).
 /// The list of wrapped keys is left out, so that rewrapping never touches the body.
 fn associated_data(header: &Header, ctx: &BindCtx) -> Result<Vec<u8>, Error> {
-    let canonical = ctx.canonical_bytes()?;
-    let mut aad = Vec::with_capacity(canonical.len().saturating_add(71));
+    let mut aad = Vec::with_capacity(FIXED_LEN.saturating_add(MAX_CANONICAL_LEN));
     aad.extend_from_slice(&MAGIC);
     aad.push(VERSION);
-    aad.extend_from_slice(&SUITE.to_be_bytes());
+    aad.extend_from_slice(&header.suite.id().to_be_bytes());
     aad.extend_from_slice(&header.salt);
     aad.extend_from_slice(&header.commitment);
-    aad.extend_from_slice(&canonical);
+    ctx.append_canonical(&mut aad)?;
     Ok(aad)
 }
 
@@ -93,7 +137,13 @@ pub(crate) fn seal_body(
     plaintext: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let aad = associated_data(header, ctx)?;
-    seal_onto(before, &derived.key, header.nonce, &aad, plaintext)
+    seal_onto(
+        before,
+        &AeadKey::new(&derived.key)?,
+        header.nonce,
+        &aad,
+        plaintext,
+    )
 }
 
 /// Opens a body: first the commitment in constant time, then the tag (SPEC 3.4). The error is a
@@ -104,21 +154,22 @@ pub(crate) fn open_body(
     ctx: &BindCtx,
     body: &[u8],
 ) -> Result<SecretBytes, OpenError> {
-    let derived = derive(dek, &header.salt)?;
+    let derived = derive(dek, header.suite, &header.salt)?;
     if !bool::from(derived.commitment.ct_eq(&header.commitment)) {
         return Err(OpenError::Rejected(
             "the data key is not the one it was sealed with",
         ));
     }
     let aad = associated_data(header, ctx)?;
-    open(&derived.key, header.nonce, &aad, body).ok_or(OpenError::Rejected(
+    let key = AeadKey::new(&derived.key)?;
+    open(&key, header.nonce, &aad, body).ok_or(OpenError::Rejected(
         "it is damaged or belongs to another context",
     ))
 }
 
 /// Whether a record with this header was sealed with `dek`; compared in constant time.
 pub(crate) fn is_committed(dek: &Dek, header: &Header) -> Result<bool, Error> {
-    let derived = derive(dek, &header.salt)?;
+    let derived = derive(dek, header.suite, &header.salt)?;
     Ok(derived.commitment.ct_eq(&header.commitment).into())
 }
 
@@ -136,9 +187,22 @@ impl From<Error> for OpenError {
     }
 }
 
+/// A key of AES-256-GCM with its schedule, wiped by the library when it is dropped.
+pub(crate) struct AeadKey(LessSafeKey);
+
+halfkey_core::redacted_debug!(AeadKey);
+
+impl AeadKey {
+    pub(crate) fn new(key: &[u8; 32]) -> Result<Self, Error> {
+        UnboundKey::new(&AES_256_GCM, key)
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| Error::permanent("the cipher took no key"))
+    }
+}
+
 /// AES-256-GCM; ciphertext and tag. The caller never repeats a nonce under one key.
 pub(crate) fn seal(
-    key: &[u8; 32],
+    key: &AeadKey,
     nonce: [u8; 12],
     aad: &[u8],
     plaintext: &[u8],
@@ -146,44 +210,41 @@ pub(crate) fn seal(
     seal_onto(Vec::new(), key, nonce, aad, plaintext)
 }
 
-/// The same, appended to `before`.
-fn seal_onto(
+/// The same, appended to `before`: from the plaintext straight to where it stands in the record,
+/// so no second copy of the plaintext is ever made.
+pub(crate) fn seal_onto(
     before: Vec<u8>,
-    key: &[u8; 32],
+    key: &AeadKey,
     nonce: [u8; 12],
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let failed = |_| Error::permanent("encryption failed");
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(failed)?);
     let start = before.len();
-    let mut buffer = Zeroizing::new(before);
-    // Room for the tag from the start: growing would leave a copy of the plaintext behind.
-    buffer.reserve_exact(plaintext.len().saturating_add(TAG_LEN));
-    buffer.extend_from_slice(plaintext);
-    let (_, body) = buffer.split_at_mut(start);
+    let sealed_len = plaintext.len().saturating_add(TAG_LEN);
+    let mut sealed = before;
+    sealed.resize(start.saturating_add(sealed_len), 0);
+    let (_, out) = sealed.split_at_mut(start);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = key
-        .seal_in_place_separate_tag(nonce, Aad::from(aad), body)
-        .map_err(failed)?;
-    buffer.extend_from_slice(tag.as_ref());
-    Ok(core::mem::take(&mut *buffer))
+    key.0
+        .seal_in_place_scatter(nonce, Aad::from(aad), &mut [], plaintext, out)
+        .map_err(|_| Error::permanent("encryption failed"))?;
+    Ok(sealed)
 }
 
 /// The inverse of [`seal`]; `None` when the tag does not verify, and nothing is released before.
 pub(crate) fn open(
-    key: &[u8; 32],
+    key: &AeadKey,
     nonce: [u8; 12],
     aad: &[u8],
     sealed: &[u8],
 ) -> Option<SecretBytes> {
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
     let (ciphertext, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG_LEN)?)?;
-    let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    key.open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut plaintext)
-        .ok()?;
-    Some(SecretBytes::new(core::mem::take(&mut *plaintext)))
+    SecretBytes::filled(ciphertext.len(), |plaintext| {
+        key.0
+            .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, plaintext)
+            .ok()
+    })
 }
 
 #[cfg(test)]
@@ -218,7 +279,9 @@ mod tests {
         let (_, header, body) = sealed();
         let other = Dek::generate().unwrap();
         assert!(!opens(&other, &header, &ctx(), &body));
-        let commitment = derive(&other, &header.salt).unwrap().commitment;
+        let commitment = derive(&other, Suite::WRITTEN, &header.salt)
+            .unwrap()
+            .commitment;
         let forged = Header {
             commitment,
             ..header
@@ -230,9 +293,9 @@ mod tests {
     fn key_and_commitment_depend_on_key_and_salt() {
         let (one, two) = (Dek::generate().unwrap(), Dek::generate().unwrap());
         let derived = [
-            derive(&one, &[1; 32]),
-            derive(&one, &[2; 32]),
-            derive(&two, &[1; 32]),
+            derive(&one, Suite::WRITTEN, &[1; 32]),
+            derive(&one, Suite::WRITTEN, &[2; 32]),
+            derive(&two, Suite::WRITTEN, &[1; 32]),
         ];
         let derived = derived.map(Result::unwrap);
         for (at, first) in derived.iter().enumerate() {

@@ -12,10 +12,12 @@ mod manage;
 pub mod memory;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+mod several;
 #[cfg(feature = "openbao")]
 pub mod transit;
 
 pub use self::manage::{KekInfo, KekState, KekVersion, ManageKey};
+pub use self::several::ByUri;
 
 use async_trait::async_trait;
 use subtle::ConstantTimeEq;

@@ -1,5 +1,9 @@
 //! Moving a record to the newest KEK version: its body is not touched, its plaintext not seen.
 
+mod transfer;
+
+pub use self::transfer::transfer_record;
+
 use crate::{BindCtx, Error, RewrapKey, SealedRecord};
 
 /// Rewraps every wrapped key of `record` that is of the KEK of `rewrap`. The body and the wraps of

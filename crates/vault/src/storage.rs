@@ -22,6 +22,7 @@
 mod cache;
 mod config;
 mod info;
+mod keys;
 mod kms;
 mod made;
 mod open;
@@ -35,6 +36,7 @@ use halfkey_core::Clock;
 
 pub use self::config::{AuditConfig, DekCacheConfig, OnFailure, RetryConfig, StorageConfig};
 pub use self::info::{BackendInfo, Tier};
+pub use self::keys::Keys;
 pub use self::role::Role;
 
 use crate::audit::sqlite::SqliteAudit;

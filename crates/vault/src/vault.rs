@@ -5,6 +5,7 @@
 
 mod copy;
 mod destroy;
+mod epoch;
 mod open;
 mod right;
 mod rows;
@@ -18,9 +19,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use halfkey_core::Clock;
+use tokio::time::timeout;
 
 use crate::{
-    AuditSink, DekCache, DestroyRecord, GetRecord, ListRecords, PutRecord, UnwrapKey, WrapKey,
+    AuditEvent, AuditSink, DekCache, DestroyRecord, Error, GetRecord, ListRecords, PutRecord,
+    UnwrapKey, WrapKey,
 };
 
 /// The rights a process was given; what is `None` it cannot do.
@@ -71,6 +74,27 @@ impl AuditPolicy {
     };
 }
 
+impl AuditPolicy {
+    /// Hands `event` to `sink` within the deadline.
+    ///
+    /// # Errors
+    /// [`Error::AuditUnavailable`] when the sink does not take it, unless the policy goes on without.
+    pub async fn append(&self, sink: &dyn AuditSink, event: AuditEvent) -> Result<(), Error> {
+        let (action, record) = (event.action.clone(), event.record.clone());
+        let failure = match timeout(self.deadline, sink.append(event)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error @ Error::AuditUnavailable(_))) => error,
+            Ok(Err(other)) => Error::AuditUnavailable(other.to_string()),
+            Err(_) => Error::AuditUnavailable("it does not answer".to_owned()),
+        };
+        if !self.goes_on_without {
+            return Err(failure);
+        }
+        tracing::warn!(action, record, %failure, "going on without an audit event");
+        Ok(())
+    }
+}
+
 impl Default for AuditPolicy {
     fn default() -> Self {
         Self::STRICT
@@ -102,7 +126,7 @@ impl Vault {
         self
     }
 
-    /// Forgets cached data keys: after a rotation, a disabled KEK version, or a freeze.
+    /// Forgets the data keys that this process cached; [`Self::forget_data_keys`] reaches the others.
     pub fn clear_dek_cache(&self) {
         if let Some(cache) = &self.dek_cache {
             cache.clear();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use halfkey_core::BackupId;
 
 use super::Provider;
 
@@ -28,6 +29,13 @@ pub(super) const CHANGE_PASSWORD_EXAMPLES: &str = "Examples:
 Needs the scope wallet.backup. The old backup goes only once the new one is stored. Whoever copied
 it can still try the old password: if that was seen, run `halfkey wallet refresh --compromised`
 too.";
+
+pub(super) const DROP_BACKUP_EXAMPLES: &str = "Examples:
+  halfkey wallet drop-backup 0xABC…                    which backups there are
+  halfkey wallet drop-backup 0xABC… --id ID --id ID --token-file ops.token
+
+Dropping needs the scope wallet.backup. Nothing brings a dropped backup back; whoever copied it
+still has it.";
 
 /// How a backup is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -105,6 +113,18 @@ pub(crate) struct ChangePassword {
     /// How the new backup is written.
     #[arg(long, value_enum, default_value = "v3")]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
+}
+
+/// Options of `wallet drop-backup`.
+#[derive(Debug, Args)]
+pub(crate) struct DropBackup {
+    /// The wallet's address.
+    pub(crate) address: String,
+    /// The id of a backup to drop; may be given several times. Without it they are listed.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Vec<BackupId>,
     #[command(flatten)]
     pub(crate) provider: Provider,
 }

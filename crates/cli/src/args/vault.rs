@@ -24,7 +24,8 @@ pub(crate) enum Vault {
     /// Move every record to the newest KEK version. Can be stopped and run again at any time.
     #[command(after_help = "Examples:
   halfkey vault rewrap
-  halfkey vault rewrap --parallel 16 --per-second 200 --json")]
+  halfkey vault rewrap --parallel 16 --per-second 200 --json
+  halfkey vault rewrap --prefix app/      the store that the SDK opened with this prefix")]
     Rewrap(Rewrap),
     /// Count the records under KEK versions older than this; exit code 7 when there are any.
     #[command(after_help = "Examples:
@@ -54,7 +55,7 @@ pub(crate) enum Vault {
 }
 
 /// Options of `vault rewrap`.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Rewrap {
     /// How many records are worked on at once.
     #[arg(long, default_value_t = 8, value_name = "N")]
@@ -65,6 +66,15 @@ pub(crate) struct Rewrap {
     /// Do not unwrap each moved key to see that it is the right one, even where this process may.
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Only the records of the wallet store whose names start with this (`StoreOptions::prefix`),
+    /// where several share one record store; by default every record.
+    #[arg(
+        long,
+        default_value = "",
+        value_name = "PREFIX",
+        hide_default_value = true
+    )]
+    pub(crate) prefix: String,
 }
 
 /// A number and a unit: `d`, `h`, `m` or `s`.

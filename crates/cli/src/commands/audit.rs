@@ -1,5 +1,5 @@
 //! `halfkey audit verify`: the audit chains of both halves, offline; `checkpoint` and `export` of
-//! the customer's.
+//! the customer's. A customer with a second vault has two logs.
 
 mod checkpoint;
 mod export;
@@ -15,6 +15,7 @@ use crate::args::Audit;
 use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
+use crate::storage;
 
 pub(crate) async fn run(
     data: &DataDir,
@@ -34,7 +35,7 @@ pub(crate) async fn run(
             }
             verify_both(data, anchor, activity, output).await
         }
-        Audit::Checkpoint => checkpoint::sign(data, passphrase).await,
+        Audit::Checkpoint => Box::pin(checkpoint::sign(data, passphrase)).await,
         Audit::Export(options) => export::run(data, &options).await,
     }
 }
@@ -56,12 +57,10 @@ async fn verify_both(
             head: hex::encode(at.head),
         });
     let (mut values, mut lines, mut sound) = (Vec::new(), Vec::new(), true);
-    let customer = data.customer().join("audit.sqlite");
-    if customer.exists() {
-        let report = verify(&customer, anchor.as_ref()).await?;
+    for (half, report) in verify_customer(data, anchor.as_ref()).await? {
         sound &= report.is_sound();
-        values.push(describe(&report));
-        lines.push(line(&report));
+        values.push(describe(half, &report));
+        lines.push(line(half, &report));
     }
     match activity_log::verify(data.path(), activity.as_ref()).await {
         Ok(report) => {
@@ -91,6 +90,37 @@ async fn verify_both(
     }
 }
 
+/// The logs of the customer's vaults. An anchor lies in one of them. Where the first is there, the
+/// second must be too: it is what a second vault opened.
+pub(in crate::commands) async fn verify_customer(
+    data: &DataDir,
+    anchor: Option<&AuditPosition>,
+) -> Result<Vec<(&'static str, Report)>, Failure> {
+    let logs = storage::audit_logs(data)?;
+    let mut reports = Vec::new();
+    for log in &logs {
+        if log.path.exists() {
+            reports.push((log.half, verify(&log.path, anchor).await?));
+        } else if !reports.is_empty() {
+            let why = format!("{} is gone", log.path.display());
+            return Err(
+                Failure::new(ExitKind::Custody, "audit_broken", why).with_hint(
+                    "restore it; a second vault that is new gets one with the first command",
+                ),
+            );
+        }
+    }
+    let is_proven = |report: &Report| matches!(report.tail, TailProof::ProvenTo { .. });
+    if reports.iter().any(|(_, report)| is_proven(report)) {
+        for (_, report) in &mut reports {
+            if report.tail == TailProof::Broken {
+                report.tail = TailProof::Unproven;
+            }
+        }
+    }
+    Ok(reports)
+}
+
 /// `chain:sequence:head`, as an audit position prints.
 fn parse_anchor(text: &str) -> Result<AuditPosition, Failure> {
     let bad = || Failure::input("an anchor is chain:sequence:head, in hexadecimal");
@@ -116,9 +146,9 @@ fn tail(report: &Report) -> &'static str {
     }
 }
 
-fn describe(report: &Report) -> Value {
+fn describe(half: &str, report: &Report) -> Value {
     json!({
-        "half": "customer",
+        "half": half,
         "chains": report.chains,
         "entries": report.entries,
         "sound": report.is_sound(),
@@ -127,19 +157,13 @@ fn describe(report: &Report) -> Value {
     })
 }
 
-fn line(report: &Report) -> String {
+fn line(half: &str, report: &Report) -> String {
     let problems: Vec<_> = report
         .problems
         .iter()
         .map(|one| format!("{one:?}"))
         .collect();
-    summary(
-        "customer",
-        report.chains,
-        report.entries,
-        tail(report),
-        &problems,
-    )
+    summary(half, report.chains, report.entries, tail(report), &problems)
 }
 
 fn describe_provider(report: &activity_log::Report) -> Value {

@@ -31,7 +31,7 @@ pub(crate) async fn run(
     report.heading(&format!("data directory: {}", data.path().display()));
 
     let started = Instant::now();
-    let (_, config) = init::initialise(data, passphrase.clone()).await?;
+    let (_, config) = init::initialise(data, passphrase.clone(), None).await?;
     let server = start_provider(data, passphrase.clone()).await?;
     report.step(
         "provider",

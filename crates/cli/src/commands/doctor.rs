@@ -15,26 +15,31 @@ use crate::args::Doctor;
 use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
-use crate::storage;
+use crate::storage::{self, Both};
 
-/// Runs every check; fails when one of them does.
+/// What the checks of each vault are marked with.
+const VAULTS: [Option<&str>; 2] = [None, Some("second")];
+
+/// Runs every check, on each vault of the customer's; fails when one of them does.
 pub(crate) async fn run(
     data: &DataDir,
     passphrase: Option<SecretString>,
     options: &Doctor,
     output: Output,
 ) -> Result<(), Failure> {
-    let (storage, environment) = storage::open_here(data, passphrase.clone()).await?;
-    let second = storage::open_second(data, passphrase, &environment, &storage).await?;
-    let mut checks = probe::run(&storage, &environment).await;
-    checks.extend(tiers::run(data, &storage, second.as_ref()).await);
-    checks.extend(keys::run(&storage, &environment, options.max_key_age).await);
+    let logs = storage::audit_logs(data)?;
+    let both = Both::open(data, passphrase).await?;
+    let mut checks = tiers::of_both(data, &both.first, both.second.as_ref());
     checks.extend(escrow::run(data));
     checks.extend(host::run(data));
-    storage.close().await;
-    if let Some(second) = second {
-        second.close().await;
+    let vaults = [Some(&both.first), both.second.as_ref()];
+    for ((storage, log), name) in vaults.into_iter().flatten().zip(&logs).zip(VAULTS) {
+        let mut own = probe::run(storage, &both.environment).await;
+        own.extend(tiers::run(storage, &log.path).await);
+        own.extend(keys::run(storage, &both.environment, options.max_key_age).await);
+        checks.extend(own.into_iter().map(|check| check.of(name)));
     }
+    both.close().await;
     checks.sort_by_key(|check| check.requirement);
     let failed = checks.iter().filter(|check| check.status == Status::Fail);
     let failed = failed.count();
@@ -63,7 +68,12 @@ fn table(checks: &[Check]) -> String {
     let mut lines = Vec::new();
     for check in checks {
         let (status, requirement) = (check.status.as_str(), check.requirement);
-        lines.push(format!("{status:<11} {requirement:>2}  {}", check.title));
+        let vault = check.vault.map(|vault| format!(" ({vault} vault)"));
+        let vault = vault.unwrap_or_default();
+        lines.push(format!(
+            "{status:<11} {requirement:>2}  {}{vault}",
+            check.title
+        ));
         lines.push(format!("                {}", check.evidence));
         if let Some(remedy) = &check.remedy {
             lines.push(format!("                remedy: {remedy}"));

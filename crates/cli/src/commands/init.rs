@@ -1,5 +1,6 @@
 //! `halfkey init`: environment, keyrings of both halves, identity, first token.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use halfkey_core::{Clock, SecretString, SystemClock};
@@ -17,9 +18,14 @@ const DEFAULT_URL: &str = "http://127.0.0.1:7373";
 pub(crate) async fn run(
     data: &DataDir,
     passphrase: Option<SecretString>,
+    provider_storage: Option<&Path>,
     output: Output,
 ) -> Result<(), Failure> {
-    let (outcome, config) = initialise(data, passphrase).await?;
+    let storage = provider_storage.map(|path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Failure::input(format!("{}: {}", path.display(), error.kind())))
+    });
+    let (outcome, config) = initialise(data, passphrase, storage.transpose()?).await?;
     let value = json!({
         "data_dir": data.path(),
         "environment": outcome.environment,
@@ -53,10 +59,12 @@ pub(crate) async fn run(
 pub(crate) async fn initialise(
     data: &DataDir,
     passphrase: Option<SecretString>,
+    storage: Option<String>,
 ) -> Result<(InitOutcome, CustomerConfig), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let options = InitOptions {
         passphrase,
+        storage,
         environment: None,
         name: "default".to_owned(),
         first_token: first_token(clock.as_ref()),

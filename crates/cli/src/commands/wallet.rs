@@ -110,6 +110,11 @@ async fn life(
             options.address = store.address_of(&options.address).await?;
             backup::recover(&store, &options, output).await
         }
+        Wallet::DropBackup(mut options) => {
+            let store = open(data, passphrase, &options.provider, Login::Now).await?;
+            options.address = store.address_of(&options.address).await?;
+            backup::drop_backup(&store, &options, output).await
+        }
         Wallet::ChangePassword(mut options) => {
             let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.address = store.address_of(&options.address).await?;

@@ -59,6 +59,7 @@ async fn what_an_error_carries_is_sealed_into_a_private_file_and_read_again() {
 async fn provider(dir: &Path) -> (RunningServer, halfkey::WalletClient) {
     let clock = Arc::new(SystemClock);
     let options = InitOptions {
+        storage: None,
         passphrase: None,
         environment: None,
         name: "test".to_owned(),

@@ -121,6 +121,21 @@ fn a_wiped_customer_recovers_with_the_recovery_key_and_signs() {
         assert_eq!(broken.status.code(), Some(STORAGE), "{broken:?}");
         run.json(&["recover", &address, "--password-file", key]);
         must_succeed(&run.command(&["sign-message", &address, "gm"]));
+
+        // The same secret again takes the place of what there is; then all of it is dropped.
+        run.json(&["backup", &address, "--password-file", key]);
+        let listed = run.json(&["drop-backup", &address]);
+        let listed = listed.as_array().unwrap();
+        assert_eq!(listed.len(), shares, "{listed:?}");
+        let mut args = vec!["drop-backup", &address];
+        for one in listed {
+            args.extend(["--id", one["id"].as_str().unwrap()]);
+        }
+        assert_eq!(run.json(&args)["dropped"], shares);
+        assert_eq!(
+            run.json(&["drop-backup", &address]),
+            Value::Array(Vec::new())
+        );
     }
 }
 

@@ -1,5 +1,9 @@
 //! A wallet's life on the command line: refresh, reshare, replacement, check.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use halfkey_testkit::judge::{self, Question};
 use serde_json::Value;
 
 use crate::support::{Home, Provider, must_succeed, with_database};
@@ -223,6 +227,35 @@ fn an_exported_key_is_imported_elsewhere_with_its_address() {
     }
 }
 
+/// Other people's tools find the wallet's address in every form a key goes out in.
+#[test]
+fn exported_keys_open_in_outside_tools() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let exported = |address: &str, form: &str| {
+        let out = home.path().join(format!("{address}.{form}"));
+        let out = out.to_str().unwrap();
+        let export = ["wallet", "export", address, "--form", form, "--out", out];
+        with_token(&home, &provider, &token, &export);
+        std::fs::read_to_string(out).unwrap().trim().to_owned()
+    };
+    let evm = home.json(&provider, &["wallet", "create", "--chain", "EVM"]);
+    let evm_address = evm["account_address"].as_str().unwrap();
+    let key = Question::evm_key(&exported(evm_address, "key"));
+    // The wallet's own path below its root.
+    let xprv = Question::evm_xprv(&exported(evm_address, "xprv"), "44/60/0/0/0");
+    let address = serde_json::json!({ "ok": evm_address });
+    let found = judge::eth_account(std::slice::from_ref(&key));
+    assert_eq!(found.first(), Some(&address));
+    assert_eq!(judge::ethers(&[key, xprv]), [address.clone(), address]);
+
+    let svm = create(&home, &provider);
+    let forms = ["seed", "keypair"].map(|form| Question::svm_key(&exported(&svm, form)));
+    let address = serde_json::json!({ "ok": svm });
+    assert_eq!(judge::solders(&forms), [address.clone(), address]);
+}
+
 #[test]
 fn a_rescue_needs_no_provider() {
     let home = Home::initialised();
@@ -255,8 +288,39 @@ fn a_rescue_needs_no_provider() {
         out.to_str().unwrap(),
     ];
     must_succeed(&home.run(&rescue));
-    let pair: Vec<u8> = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
-    let seed: [u8; 32] = pair[..32].try_into().unwrap();
-    let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
-    assert_eq!(bs58::encode(public.to_bytes()).into_string(), address);
+    let pair = Question::svm_key(&std::fs::read_to_string(out).unwrap());
+    assert_eq!(
+        judge::solders(&[pair]),
+        [serde_json::json!({ "ok": address })]
+    );
+}
+
+/// The service refreshes what is due until SIGTERM; a name it does not know ends it at once.
+#[test]
+fn a_service_refreshes_what_is_due() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let token = ops_token(&home);
+    let address = create(&home, &provider);
+    let refresh = |name: &str| {
+        let args = ["wallet", "refresh", name, "--every", "1s"];
+        let mut command = home.against(&provider, &args);
+        command.args(["--token-file", &token]);
+        command
+    };
+    let unknown = refresh("nobody").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
+
+    let mut service = refresh(&address).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let mut shown = String::new();
+    while !shown.ends_with('}') {
+        shown.push_str(lines.next().unwrap().unwrap().trim_end());
+    }
+    let changed: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(changed["account_address"], address.as_str());
+    assert_eq!(changed["generation"], 1);
+    let pid = rustix::process::Pid::from_child(&service);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(service.wait().unwrap().success());
 }

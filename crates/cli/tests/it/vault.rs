@@ -345,3 +345,83 @@ fn a_second_vault_holds_the_second_party_s_share() {
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("distinct_vaults_required"));
 }
+
+/// Where the probe could not be opened or shredded again, it is not written.
+#[test]
+fn doctor_leaves_nothing_behind_in_any_role() {
+    let home = Home::initialised();
+    let (_, before) = vault(&home, &["status"]);
+    let storage = home.path().join("storage.toml");
+    for role in ["writer", "opener", "rewrapper", "full"] {
+        std::fs::write(&storage, format!("role = \"{role}\"")).unwrap();
+        let args = ["--json", "doctor", "--storage", storage.to_str().unwrap()];
+        let output = home.run(&args);
+        must_succeed(&output);
+        let (_, after) = vault(&home, &["status"]);
+        assert_eq!(after["records"], before["records"], "{role}");
+    }
+    vault(&home, &["rotate"]);
+    let (code, report) = vault(&home, &["rewrap"]);
+    assert_eq!(code, Some(0), "{report}");
+}
+
+/// What was refused stands in the log like what was done.
+#[test]
+fn refused_acts_on_the_kek_are_in_the_audit_log() {
+    let home = Home::initialised();
+    vault(&home, &["disable", "1"]);
+    let storage = home.path().join("storage.toml");
+    std::fs::write(&storage, "role = \"opener\"").unwrap();
+    vault(&home, &["rewrap", "--storage", storage.to_str().unwrap()]);
+    let exported = home.run(&["audit", "export"]);
+    must_succeed(&exported);
+    let text = String::from_utf8(exported.stdout).unwrap();
+    let entries: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for action in ["kek_disable", "kek_rewrap"] {
+        let found = entries.iter().find(|entry| entry["action"] == action);
+        let found = found.unwrap_or_else(|| panic!("no {action}: {text}"));
+        assert_eq!(found["outcome"], "refused", "{found}");
+        assert_ne!(found["environment"], "", "{found}");
+    }
+}
+
+#[test]
+fn wallets_sign_while_a_rewrap_runs() {
+    let home = Home::initialised();
+    let provider = home.serve();
+    let address = created(&home, &provider, "SVM");
+    vault(&home, &["rotate"]);
+    let (_, nothing) = vault(&home, &["rewrap", "--prefix", "nobody/"]);
+    assert_eq!(
+        (&nothing["seen"], &nothing["complete"]),
+        (&0.into(), &true.into())
+    );
+    // So slow that it lasts longer than the first signature.
+    let args = [
+        "--json",
+        "vault",
+        "rewrap",
+        "--parallel",
+        "1",
+        "--per-second",
+        "2",
+    ];
+    let rewrap = home
+        .command(&args)
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let rewrap = rewrap.unwrap();
+    for number in 0..3 {
+        let text = format!("message {number}");
+        home.json(&provider, &["wallet", "sign-message", &address, &text]);
+    }
+    let done = rewrap.wait_with_output().unwrap();
+    must_succeed(&done);
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["complete"], true);
+    assert_eq!(report["failed"], serde_json::json!([]));
+    home.json(&provider, &["wallet", "sign-message", &address, "after it"]);
+}

@@ -19,6 +19,30 @@ pub struct StoreBackupRequest {
     /// The generation the shares belong to; the active one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,
+    /// Backups that these will take the place of, by [`BackupLocationsRequest::replaces`]: they stay
+    /// until then, and are not counted towards how many a generation may have. Needs the scope
+    /// `wallet.backup`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<BackupId>,
+}
+
+/// Body of `POST …/{walletId}/keyShares/backup/drop`: backups that are wanted no more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DropBackupsRequest {
+    /// Which; one that is not there any more stays so.
+    pub key_share_ids: Vec<BackupId>,
+}
+
+/// Reply of dropped backups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DropBackupsReply {
+    /// How many went.
+    pub dropped: u64,
+    /// The activity entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ActivityRef>,
 }
 
 /// Reply of a stored backup. Storing the same bytes again gives the same ids.

@@ -108,8 +108,13 @@ impl Stored {
         let verifying_key = VerifyingKey::new(own_record_point(&self.verifying_key)?);
         let mut shares: BTreeMap<Identifier, VerifyingShare> = BTreeMap::new();
         for (index, share) in &self.verifying_shares {
-            let id = identifier(PartyIndex::try_from(*index).ok()?).ok()?;
-            shares.insert(id, VerifyingShare::new(own_record_point(share)?));
+            let party = PartyIndex::try_from(*index).ok()?;
+            let share = if party == own {
+                verifying_share
+            } else {
+                VerifyingShare::new(own_record_point(share)?)
+            };
+            shares.insert(identifier(party).ok()?, share);
         }
         let own = identifier(own).ok()?;
         let min_signers = u16::from(scheme.min_signers());

@@ -35,10 +35,11 @@ impl KeyMaterial {
         }
     }
 
-    pub(super) fn account_public_key(&self) -> Result<Vec<u8>, Error> {
+    /// The account's key, where it is another than the group's.
+    pub(super) fn account_public_key(&self) -> Option<Vec<u8>> {
         match self {
-            Self::Ecdsa(share) => Ok(share.account_public_key()),
-            Self::Ed25519(_) => self.group_public_key(),
+            Self::Ecdsa(share) => Some(share.account_public_key()),
+            Self::Ed25519(_) => None,
         }
     }
 

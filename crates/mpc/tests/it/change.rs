@@ -124,14 +124,88 @@ fn assert_works(shares: &Shares, before: &Shares, next: &NextShares) {
     }
 }
 
+/// Shares of before and after are of no use to each other, by what the engine says and by what
+/// their scalars make.
 fn assert_apart(new: &Shares, old: &Shares) {
-    assert!(sign(&new[&C1], &old[&P]).is_err(), "new with old");
-    assert!(sign(&old[&C1], &new[&P]).is_err(), "old with new");
+    let key = &old[&P].header().group_public_key;
+    let together = |a: &Shares, b: &Shares| {
+        let parties = a
+            .keys()
+            .flat_map(|one| b.keys().map(move |two| (*one, *two)));
+        parties.filter(|(one, two)| one != two).collect::<Vec<_>>()
+    };
+    for (one, two) in together(new, old) {
+        if one != P {
+            assert!(
+                sign(&new[&one], &old[&two]).is_err(),
+                "new {one}, old {two}"
+            );
+        }
+        assert_ne!(
+            recombined(&new[&one], &old[&two]),
+            *key,
+            "new {one}, old {two}"
+        );
+    }
+    for (one, two) in together(old, new) {
+        if one != P {
+            assert!(
+                sign(&old[&one], &new[&two]).is_err(),
+                "old {one}, new {two}"
+            );
+        }
+    }
+    for shares in [old, new] {
+        for (one, two) in together(shares, shares) {
+            assert_eq!(
+                recombined(&shares[&one], &shares[&two]),
+                *key,
+                "{one}, {two}"
+            );
+        }
+    }
     for party in old.keys().filter(|party| new.contains_key(party)) {
         assert_ne!(
             old[party].verifying_shares().unwrap()[party],
             new[party].verifying_shares().unwrap()[party],
         );
+    }
+}
+
+/// The public key of the line through two shares: what anyone would get who holds their scalars and
+/// asks no library whether they belong together.
+fn recombined(one: &KeyShare, two: &KeyShare) -> Vec<u8> {
+    let scalar_of = |share: &KeyShare| -> [u8; 32] {
+        let secrets = share.secret_canaries();
+        secrets[0].expose().try_into().unwrap()
+    };
+    let [(x1, y1), (x2, y2)] =
+        [one, two].map(|share| (share.header().party.as_u8(), scalar_of(share)));
+    if one.header().key_type == EcdsaSecp256k1 {
+        use k256::elliptic_curve::PrimeField as _;
+        use k256::elliptic_curve::group::GroupEncoding as _;
+        use k256::{ProjectivePoint, Scalar};
+        let of = |bytes: [u8; 32]| Scalar::from_repr(bytes.into()).unwrap();
+        let [x1, x2] = [x1, x2].map(|x| Scalar::from(u64::from(x)));
+        let to_one = x2 * (x2 - x1).invert().unwrap();
+        let to_two = x1 * (x1 - x2).invert().unwrap();
+        let whole = to_one * of(y1) + to_two * of(y2);
+        (ProjectivePoint::GENERATOR * whole)
+            .to_affine()
+            .to_bytes()
+            .to_vec()
+    } else {
+        use curve25519_dalek::edwards::EdwardsPoint;
+        use curve25519_dalek::scalar::Scalar;
+        let of = |bytes: [u8; 32]| Scalar::from_canonical_bytes(bytes).unwrap();
+        let [x1, x2] = [x1, x2].map(Scalar::from);
+        let to_one = x2 * (x2 - x1).invert();
+        let to_two = x1 * (x1 - x2).invert();
+        let whole = to_one * of(y1) + to_two * of(y2);
+        EdwardsPoint::mul_base(&whole)
+            .compress()
+            .to_bytes()
+            .to_vec()
     }
 }
 
@@ -169,9 +243,11 @@ fn a_reshare_goes_there_and_back() {
         let wanted = next(&old, ChangeOperation::Reshare);
         let three = change(&old, &wanted);
         assert_works(&three, &old, &wanted);
+        assert_apart(&three, &old);
         let back = next(&three, ChangeOperation::Reshare);
         let two = change(&three, &back);
         assert_works(&two, &three, &back);
+        assert_apart(&two, &three);
         assert!(
             two[&P].header().custody_origin.was_2of3(),
             "flags are only ever added"
@@ -183,14 +259,18 @@ fn a_reshare_goes_there_and_back() {
 fn an_ecdsa_reshare_goes_there() {
     let old = ready_made(EcdsaSecp256k1, TwoOfTwo);
     let wanted = next(&old, ChangeOperation::Reshare);
-    assert_works(&change(&old, &wanted), &old, &wanted);
+    let new = change(&old, &wanted);
+    assert_works(&new, &old, &wanted);
+    assert_apart(&new, &old);
 }
 
 #[test]
 fn an_ecdsa_reshare_goes_back() {
     let old = ready_made(EcdsaSecp256k1, TwoOfThree);
     let wanted = next(&old, ChangeOperation::Reshare);
-    assert_works(&change(&old, &wanted), &old, &wanted);
+    let new = change(&old, &wanted);
+    assert_works(&new, &old, &wanted);
+    assert_apart(&new, &old);
 }
 
 #[test]
@@ -218,6 +298,7 @@ fn a_lost_ecdsa_share_is_replaced() {
     };
     let new = change(&old, &wanted);
     assert_works(&new, &old, &wanted);
+    assert_apart(&new, &old);
 }
 
 #[test]

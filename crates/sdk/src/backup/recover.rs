@@ -88,8 +88,9 @@ pub(crate) struct Recovery {
     pub(super) located: Located,
     /// One per party, in their order.
     pub(crate) opened: Vec<Opened>,
-    /// Of [`Extent::Every`], further blobs of the same shares that the same secret opens.
-    pub(super) also: Vec<BackupId>,
+    /// Of [`Extent::Every`], further blobs of the same shares that the same secret opens, and
+    /// whether no secret was needed.
+    pub(super) also: Vec<(BackupId, bool)>,
     wanted: Wanted,
 }
 
@@ -104,6 +105,25 @@ impl Recovery {
         let secret = password
             .map(|text| BackupSecret::for_reading(text, environment))
             .transpose()?;
+        Self::with(client, properties, secret.as_ref(), extent).await
+    }
+
+    /// Every backup that this secret opens.
+    #[cfg(feature = "vault")]
+    pub(super) async fn under(
+        client: &WalletClient,
+        properties: &WalletProperties,
+        secret: &BackupSecret,
+    ) -> Result<Self> {
+        Self::with(client, properties, Some(secret), Extent::Every).await
+    }
+
+    async fn with(
+        client: &WalletClient,
+        properties: &WalletProperties,
+        secret: Option<&BackupSecret>,
+        extent: Extent,
+    ) -> Result<Self> {
         let located = Located::find(client, properties, extent).await?;
         let wanted = located.wanted(client);
         let fetched = fetch(client, &located).await?;
@@ -118,9 +138,9 @@ impl Recovery {
             if known.len() == wanted.parties.len() {
                 break;
             }
-            match open_entry(client, entry, secret.as_ref(), &wanted, &known).await {
+            match open_entry(client, entry, secret, &wanted, &known).await {
                 Ok(Some(one)) if opened.iter().any(|there| there.is_like(&one)) => {
-                    also.push(one.id);
+                    also.push((one.id, one.unprotected));
                 }
                 Ok(Some(one)) => opened.push(one),
                 Ok(None) => {}
@@ -170,6 +190,16 @@ impl Recovery {
 
     pub(super) fn ids(&self) -> Vec<BackupId> {
         self.opened.iter().map(|one| one.id).collect()
+    }
+
+    /// All blobs that opened by the secret, and by nothing less.
+    #[cfg(feature = "vault")]
+    pub(super) fn protected(&self) -> Vec<BackupId> {
+        let opened = self.opened.iter().map(|one| (one.id, one.unprotected));
+        let all = opened.chain(self.also.iter().copied());
+        all.filter(|(_, unprotected)| !unprotected)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Where what opened is kept.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{
-    BackupLocationsReply, BackupLocationsRequest, BackupPlace, StoreBackupReply, StoreBackupRequest,
+    BackupLocationsReply, BackupLocationsRequest, BackupPlace, DropBackupsReply,
+    DropBackupsRequest, StoreBackupReply, StoreBackupRequest,
 };
 use halfkey_core::{
     BackupId, BackupLocation, ChainName, KeyShareBackupInfo, SecretString, ServerKeyShare,
@@ -15,6 +16,8 @@ use halfkey_core::{
 use halfkey_mpc::KeyShare;
 
 use super::pointers::kept_here;
+#[cfg(feature = "vault")]
+use super::recover::Recovery;
 use super::seal::{self, BackupFormat};
 use super::secret::BackupSecret;
 use crate::ceremony::pool::{self, Class};
@@ -68,6 +71,26 @@ impl WalletClient {
         share::all_belong(self, chain, wallet_properties, &decoded).await?;
         back_up(self, &decoded, &secret, format).await
     }
+
+    /// Has the provider forget backups: of those it keeps itself the blob, of others where they
+    /// are. `ids` are the keyShareIds of the backup info, or of [`Self::key_shares`]. Needs an API
+    /// token with the scope `wallet.backup`. Nothing brings a dropped backup back.
+    ///
+    /// # Errors
+    /// See [`Error`]; a backup that is not there any more is none. How many went is returned.
+    #[tracing::instrument(level = "debug", skip_all, fields(address = account_address))]
+    pub async fn drop_backups(&self, account_address: &str, ids: &[BackupId]) -> Result<u64> {
+        let wallet = self.lookup(account_address).await?.wallet_id;
+        let path = self.route(&[&wallet.to_string(), "keyShares", "backup", "drop"])?;
+        let body = DropBackupsRequest {
+            key_share_ids: ids.to_vec(),
+        };
+        let by = Credential::ApiToken;
+        let reply: DropBackupsReply = self
+            .post_by(by, &path, &body, None, Retry::Idempotent)
+            .await?;
+        Ok(reply.dropped)
+    }
 }
 
 /// The secret for the backup that a create was asked for; all that may be wrong with it shows
@@ -94,17 +117,47 @@ pub(crate) async fn back_up(
 ) -> Result<KeyShareBackupInfo> {
     let first = shares.first().ok_or(Error::NoShare)?.header();
     let wallet = first.wallet;
-    let ids = store(client, shares, secret, format).await?;
+    let ids = store(client, shares, secret, format, &[]).await?;
     locate(client, wallet, &ids, Vec::new()).await?;
     Ok(kept_here(&ids, true))
 }
 
-/// Encrypts and stores: one blob per share. Storing never takes the place of anything.
+/// The same in the place of the wallet's backups that this secret opens already, where the provider
+/// gives them out: then a wallet that is backed up every day has one of each party and secret.
+#[cfg(feature = "vault")]
+pub(crate) async fn back_up_again(
+    client: &WalletClient,
+    shares: &[Arc<KeyShare>],
+    secret: &BackupSecret,
+    format: BackupFormat,
+    properties: &WalletProperties,
+) -> Result<KeyShareBackupInfo> {
+    let replaced = match Recovery::under(client, properties, secret).await {
+        Ok(found) => found.protected(),
+        // There is none, or none under this secret, or this process may not fetch them.
+        Err(error) => {
+            tracing::debug!(code = error.code(), "no backup is replaced");
+            Vec::new()
+        }
+    };
+    let wallet = shares.first().ok_or(Error::NoShare)?.header().wallet;
+    let ids = store(client, shares, secret, format, &replaced).await?;
+    let replaced = replaced
+        .into_iter()
+        .filter(|id| !ids.contains(id))
+        .collect();
+    locate(client, wallet, &ids, replaced).await?;
+    Ok(kept_here(&ids, true))
+}
+
+/// Encrypts and stores: one blob per share. Storing never takes the place of anything; `replaces`
+/// says what [`locate`] will.
 pub(super) async fn store(
     client: &WalletClient,
     shares: &[Arc<KeyShare>],
     secret: &BackupSecret,
     format: BackupFormat,
+    replaces: &[BackupId],
 ) -> Result<Vec<BackupId>> {
     let first = shares.first().ok_or(Error::NoShare)?.header();
     let parties: BTreeSet<_> = shares.iter().map(|one| one.header().party).collect();
@@ -125,10 +178,18 @@ pub(super) async fn store(
         password_encrypted: true,
         encryption_version: Some(format.as_str().to_owned()),
         generation: Some(first.generation),
+        replaces: replaces.to_vec(),
+    };
+    let by = if replaces.is_empty() {
+        Credential::Session
+    } else {
+        Credential::ApiToken
     };
     crash_point("backup.before_store");
     // The same bytes again are the same blobs.
-    let reply: StoreBackupReply = client.post(&path, &body, None, Retry::Idempotent).await?;
+    let reply: StoreBackupReply = client
+        .post_by(by, &path, &body, None, Retry::Idempotent)
+        .await?;
     crash_point("backup.after_store");
     let ids: BTreeSet<_> = reply.key_share_ids.iter().collect();
     if ids.len() == shares.len() && reply.key_share_ids.len() == shares.len() {

@@ -57,10 +57,10 @@ impl WalletClient {
             .iter()
             .map(|one| Arc::clone(&one.share))
             .collect();
-        let ids = store(self, &shares, &secret, format).await?;
         // Another secret's backups of the same wallet are not this call's business.
         let mut replaced = recovery.ids();
-        replaced.extend(&recovery.also);
+        replaced.extend(recovery.also.iter().map(|(id, _)| id));
+        let ids = store(self, &shares, &secret, format, &replaced).await?;
         locate(self, recovery.located.summary.wallet_id, &ids, replaced).await?;
         Ok(kept_here(&ids, true))
     }

@@ -1,12 +1,10 @@
 use halfkey_core::AttemptId;
 use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ProofState;
-use halfkey_vault::{
-    Error as VaultError, Expect, Purpose, RecordName, SealedRecord, Vault, Versioned,
-};
+use halfkey_vault::{Error as VaultError, Expect, Versioned};
 
 use super::WalletStore;
-use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
+use super::row::StateRow;
 use crate::{Error, Result};
 
 impl WalletStore {
@@ -42,109 +40,8 @@ impl WalletStore {
             Err(error) => return Err(error),
         }
         crash_point("create.after_active_row");
-        self.cache.write(&state.address, &active.properties()).await;
+        self.refresh_cache(&active).await;
         crash_point("create.after_cache");
         Ok(())
-    }
-
-    async fn copy_to_active(&self, row: &StateRow, generation: &GenerationRow) -> Result<()> {
-        for party in &generation.parties {
-            let from = RecordName::new(&*party.record)?;
-            let to = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
-            // Of a changed wallet the generation before stands there; its own record stays.
-            let vault = self.vault_of(party.party);
-            let expect = match vault.get_row(&to).await? {
-                Some(earlier) if is_earlier(vault, row, generation, party, &earlier).await? => {
-                    Expect::Rev(earlier.rev)
-                }
-                _ => Expect::Absent,
-            };
-            match vault.copy(&from, &to, expect).await {
-                Ok(_) => {}
-                Err(VaultError::Conflict(_)) => same_record(vault, &from, &to).await?,
-                Err(VaultError::NotFound(name)) => {
-                    return Err(Error::VaultState(format!(
-                        "{name} is missing although its attempt is committed"
-                    )));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            crash_point("create.after_copy");
-        }
-        Ok(())
-    }
-
-    /// After a compromise: destroys the records of every burnt generation, then notes in the row
-    /// that it is done, so that whoever comes next need not (custody rule 10). Safe to repeat.
-    pub(super) async fn finish_burning(&self, row: &Versioned<StateRow>) -> Result<()> {
-        let is_due = |one: &GenerationRow| one.burns_earlier;
-        if !row.value.active().is_some_and(is_due) {
-            return Ok(());
-        }
-        self.shred_burnt(&row.value).await?;
-        let mut done = row.value.clone();
-        for one in &mut done.generations {
-            one.burns_earlier &= one.state != GenerationState::Active;
-        }
-        match self.write_row(&done, Expect::Rev(row.rev)).await {
-            // Somebody else moved the row: the next one to come finds nothing left to destroy.
-            Ok(_) | Err(Error::Vault(VaultError::Conflict(_))) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
-        for generation in &row.generations {
-            if generation.state != GenerationState::Burnt {
-                continue;
-            }
-            self.shred_escrow(row, generation).await?;
-            for party in &generation.parties {
-                let name = RecordName::new(&*party.record)?;
-                let access = self.access(Purpose::Change);
-                match self.vault_of(party.party).destroy(&name, &access).await {
-                    Ok(()) | Err(VaultError::NotFound(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether what stands under a party's active name is a copy of a generation before `generation`.
-async fn is_earlier(
-    vault: &Vault,
-    row: &StateRow,
-    generation: &GenerationRow,
-    party: &PartyRow,
-    standing: &Versioned<Vec<u8>>,
-) -> Result<bool> {
-    let standing = SealedRecord::from_bytes(&standing.value).ok();
-    let earlier = row.generations.iter();
-    let earlier = earlier.filter(|one| one.committed && one.generation < generation.generation);
-    for one in earlier.flat_map(|one| &one.parties) {
-        if one.party != party.party {
-            continue;
-        }
-        let stored = vault.get_row(&RecordName::new(&*one.record)?).await?;
-        let stored = stored.and_then(|row| SealedRecord::from_bytes(&row.value).ok());
-        if let (Some(stored), Some(standing)) = (stored, &standing)
-            && stored.is_same_but_for_wraps(standing)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// An earlier try copied it (and one of the two may have been rewrapped since); anything else under
-/// that name is not ours to overwrite.
-async fn same_record(vault: &Vault, from: &RecordName, to: &RecordName) -> Result<()> {
-    let (from, stored) = (vault.get_row(from).await?, vault.get_row(to).await?);
-    let record = |row: Option<Versioned<Vec<u8>>>| SealedRecord::from_bytes(&row?.value).ok();
-    match (record(from), record(stored)) {
-        (Some(from), Some(stored)) if from.is_same_but_for_wraps(&stored) => Ok(()),
-        _ => Err(Error::VaultState(format!("{to} holds another record"))),
     }
 }

@@ -12,8 +12,9 @@ use crate::{BackupFormat, Error, Result};
 
 impl WalletStore {
     /// Opens every share of the wallet, encrypts them under `password`, or under the text of a
-    /// [`crate::RecoveryKey`], and stores them with the provider. A backup is of the active
-    /// generation: after a refresh or reshare make another.
+    /// [`crate::RecoveryKey`], and stores them with the provider, in the place of the backups that
+    /// the same secret opens where the API token has the scope `wallet.backup`. A backup is of the
+    /// active generation: after a refresh or reshare make another.
     ///
     /// # Errors
     /// [`Error::PasswordRequired`] and [`Error::PasswordRefused`] before anything is opened;
@@ -26,7 +27,16 @@ impl WalletStore {
     ) -> Result<KeyShareBackupInfo> {
         let secret = BackupSecret::for_writing(password, self.client.environment())?;
         let (store, address) = (self.clone(), address.to_owned());
-        to_the_end(async move { store.back_up_now(&address, &secret, format).await }).await
+        to_the_end(async move {
+            match store.back_up_now(&address, &secret, format).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.back_up_now(&address, &secret, format).await
+                }
+                backed_up => backed_up,
+            }
+        })
+        .await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
@@ -45,7 +55,9 @@ impl WalletStore {
         }
         self.check_high_water(state, generation).await?;
         let shares = self.open_all(state, generation, Purpose::Backup).await?;
-        let info = backup::back_up(&self.client, &shares, secret, format).await?;
+        let properties = state.properties();
+        let info =
+            backup::back_up_again(&self.client, &shares, secret, format, &properties).await?;
         self.note_backups(row, &info).await?;
         Ok(info)
     }
@@ -95,8 +107,7 @@ impl WalletStore {
             match self.write_row(&row.value, Expect::Rev(row.rev)).await {
                 Ok(_) => {
                     crash_point("backup.after_row");
-                    let properties = row.value.properties();
-                    self.cache.write(&row.value.address, &properties).await;
+                    self.refresh_cache(&row.value).await;
                     return Ok(());
                 }
                 Err(Error::Vault(VaultError::Conflict(_))) => {

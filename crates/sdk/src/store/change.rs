@@ -210,8 +210,7 @@ impl WalletStore {
         let mut shares = Vec::new();
         for party in PartyIndex::customers(row.scheme_of(generation)) {
             if Some(*party) != lost && party.is_in(scheme) {
-                // A locked generation may have no active name any more: its own record has it.
-                let share = self.open_staged(row, generation, *party, Purpose::Change);
+                let share = self.open_either(row, generation, *party, Purpose::Change);
                 shares.push(share.await?);
             }
         }
@@ -292,7 +291,7 @@ struct Wanted {
 }
 
 /// The generation a change starts from: the active one, or the one that was locked.
-fn current(row: &StateRow) -> Result<&GenerationRow> {
+pub(super) fn current(row: &StateRow) -> Result<&GenerationRow> {
     let locked = |one: &&GenerationRow| one.state == GenerationState::Locked && one.committed;
     row.active()
         .or_else(|| {

@@ -1,15 +1,15 @@
 //! What each record of a wallet store is bound to, for walks over the store that open nothing.
 
 use async_trait::async_trait;
-use halfkey_core::EnvironmentId;
-use halfkey_vault::embedded::{PROBE, probe_context};
+use halfkey_core::{EnvironmentId, PartyIndex, ThresholdSignatureScheme};
+use halfkey_vault::embedded::{CHECK_PREFIX, PROBE, check_context, probe_context};
 use halfkey_vault::{
     BindCtx, Error as VaultError, RecordContexts, RecordName, Vault, WalletGuard, operator_key,
 };
 
 use super::escrow::{escrow_ctx, escrow_name};
 use super::pin::{pin_ctx, pin_name};
-use super::row::StateRow;
+use super::row::{GenerationRow, StateRow};
 use super::rows::read_row;
 use crate::{Error, Result};
 
@@ -36,6 +36,9 @@ impl StoreContexts {
     async fn find(&self, name: &RecordName) -> Result<Option<BindCtx>> {
         if name.as_str() == PROBE {
             return Ok(Some(probe_context(&self.environment)));
+        }
+        if name.as_str().starts_with(CHECK_PREFIX) {
+            return Ok(Some(check_context(&self.environment)));
         }
         if *name == operator_key::name(&self.environment)? {
             return Ok(Some(operator_key::context(&self.environment)));
@@ -87,15 +90,70 @@ fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx
         }
     }
     // The active names hold copies of the newest generation that was ever active, or that a crash
-    // kept from being called so.
-    let newest = row.generations.iter();
-    let newest = newest.max_by_key(|one| (one.committed, one.generation))?;
-    for party in &newest.parties {
-        let active = RecordName::active_share(prefix, &row.address, party.party);
-        if active.ok().as_ref() == Some(name) {
-            return Some(row.share_ctx(newest, party));
+    // kept from being called so; of a party that left, of the newest that gave it a share.
+    let age = |one: &&GenerationRow| (one.committed, one.generation);
+    for party in PartyIndex::customers(ThresholdSignatureScheme::TwoOfThree) {
+        if RecordName::active_share(prefix, &row.address, *party)
+            .ok()
+            .as_ref()
+            != Some(name)
+        {
+            continue;
         }
+        let of = |one: &GenerationRow| one.parties.iter().find(|of| of.party == *party).cloned();
+        let with = row.generations.iter().filter(|one| of(one).is_some());
+        let newest = with.max_by_key(age)?;
+        return Some(row.share_ctx(newest, &of(newest)?));
     }
+    let newest = row.generations.iter().max_by_key(age)?;
     let first = newest.parties.first()?;
     WalletGuard::new(prefix, &row.share_ctx(newest, first)).context_of(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use halfkey_core::{RequestId, SecretBytes, SystemClock};
+    use halfkey_vault::audit::memory::MemoryAudit;
+    use halfkey_vault::kms::memory::MemoryKek;
+    use halfkey_vault::store::memory::MemoryRecords;
+    use halfkey_vault::{Access, Expect, Purpose, VaultParts};
+
+    use super::*;
+
+    /// What a `doctor` left behind can be moved to a new KEK version.
+    #[tokio::test]
+    async fn a_record_of_doctor_has_a_context() {
+        let (kek, records) = (
+            Arc::new(MemoryKek::new("k").unwrap()),
+            Arc::new(MemoryRecords::default()),
+        );
+        let vault = Vault::new(VaultParts {
+            wrap: Some(Arc::<MemoryKek>::clone(&kek)),
+            unwrap: Some(kek),
+            put: Some(Arc::<MemoryRecords>::clone(&records)),
+            get: Some(records),
+            list: None,
+            destroy: None,
+            audit: Arc::new(MemoryAudit::default()),
+            clock: Arc::new(SystemClock),
+        });
+        let environment: EnvironmentId = "env".parse().unwrap();
+        let name = RecordName::new("doctor/0123").unwrap();
+        let access = Access {
+            actor: "doctor".to_owned(),
+            purpose: Purpose::Probe,
+            request_id: RequestId::from_bytes([1; 16]),
+        };
+        let ctx = check_context(&environment);
+        let plaintext = SecretBytes::new(b"probe".to_vec());
+        vault
+            .store(&name, &ctx, &plaintext, Expect::Absent, &access)
+            .await
+            .unwrap();
+        let contexts = StoreContexts::new(vault.clone(), environment, "");
+        let found = contexts.context(&name).await.unwrap().unwrap();
+        assert!(vault.load(&name, &found, &access).await.unwrap().value == plaintext);
+    }
 }

@@ -24,7 +24,16 @@ impl WalletStore {
         options: &DelegationOptions,
     ) -> Result<DeliverShareReply> {
         let (store, address, options) = (self.clone(), address.to_owned(), options.clone());
-        to_the_end(async move { store.delegate_now(&address, &options).await }).await
+        to_the_end(async move {
+            match store.delegate_now(&address, &options).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.delegate_now(&address, &options).await
+                }
+                delegated => delegated,
+            }
+        })
+        .await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
@@ -48,7 +57,7 @@ impl WalletStore {
         self.check_high_water(state, generation).await?;
         let party = PartyIndex::CUSTOMER_1;
         let share = self
-            .open_staged(state, generation, party, Purpose::Delegate)
+            .open_either(state, generation, party, Purpose::Delegate)
             .await?;
         share::belongs(&self.client, chain_of(address), &state.properties(), &share)?;
         match grant(&self.client, &share, options).await {

@@ -207,23 +207,6 @@ impl WalletStore {
         Ok((name, ctx))
     }
 
-    /// Destroys the escrow of a burnt generation (custody rule 10).
-    pub(super) async fn shred_escrow(
-        &self,
-        row: &StateRow,
-        generation: &GenerationRow,
-    ) -> Result<()> {
-        let name = escrow_name(&self.options.prefix, row, generation)?;
-        let access = self.access(Purpose::Change);
-        if self.vault.get_row(&name).await?.is_none() {
-            return Ok(());
-        }
-        match self.vault.destroy(&name, &access).await {
-            Ok(()) | Err(VaultError::NotFound(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Puts the key of a `TWO_OF_TWO` wallet together from this store's share and the provider's in
     /// escrow: no provider, no network. `file` is the escrow where it is not the one this store has
     /// kept. For when the provider is gone for good; whoever can do this holds the key.

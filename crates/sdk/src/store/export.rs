@@ -44,7 +44,16 @@ impl WalletStore {
     /// As [`Self::export`]; `recipient_refused` when the provider does not have it on its list.
     pub async fn export_to(&self, address: &str, recipient: &Recipient) -> Result<SealedKey> {
         let (store, address, recipient) = (self.clone(), address.to_owned(), *recipient);
-        to_the_end(async move { store.export_sealed(&address, &recipient).await }).await
+        to_the_end(async move {
+            match store.export_sealed(&address, &recipient).await {
+                Err(error) => {
+                    store.fall_back(&address, error).await?;
+                    store.export_sealed(&address, &recipient).await
+                }
+                exported => exported,
+            }
+        })
+        .await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
@@ -82,7 +91,7 @@ impl WalletStore {
         let generation = usable(&row.value)?;
         let party = self.signing_party(&row.value);
         let share = self
-            .open_staged(&row.value, generation, party, Purpose::Export)
+            .open_either(&row.value, generation, party, Purpose::Export)
             .await?;
         let theirs = self.client.lookup(&row.value.account_address).await?;
         let is_locked = generation.state == GenerationState::Locked
@@ -128,7 +137,7 @@ impl WalletStore {
         }
         let mut shares = Vec::new();
         for party in [PartyIndex::CUSTOMER_1, PartyIndex::CUSTOMER_2] {
-            let share = self.open_staged(row, generation, party, Purpose::Export);
+            let share = self.open_either(row, generation, party, Purpose::Export);
             shares.push(share.await?);
         }
         let [one, two] = shares.as_slice() else {

@@ -27,6 +27,7 @@ impl WalletStore {
             });
         }
         let shares = self.open_all(state, generation, Purpose::Proof).await?;
+        self.check_can_activate(state, generation).await?;
         crash_point("create.after_reopen");
         self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;

@@ -33,6 +33,22 @@ impl WalletStore {
         same_mark(row, generation, Some(mark))
     }
 
+    /// Refuses a generation that is below the high-water mark; one that is to be activated may be
+    /// above it, or at it where a crash came after the mark.
+    pub(super) async fn check_not_below_mark(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+    ) -> Result<()> {
+        let guard = self.guard(row, generation)?;
+        let access = self.access(Purpose::Guard);
+        let mark = guard.read_high_water(&self.vault, &access).await?;
+        match mark {
+            Some(mark) if mark > generation.generation => same_mark(row, generation, Some(mark)),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a generation that is not exactly the one at the high-water mark.
     pub(super) async fn check_high_water(
         &self,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use halfkey_core::Generation;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{ErrorCode, WalletState, WalletSummary};
-use halfkey_core::{Generation, PartyIndex};
 use halfkey_mpc::KeyShare;
-use halfkey_vault::{Error as VaultError, Purpose, RecordName, Versioned};
+use halfkey_vault::{Purpose, RecordName, Versioned};
 
+use super::open::is_of_the_record;
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::{Error, Result, prove};
@@ -18,7 +19,8 @@ use crate::{Error, Result, prove};
 pub enum Health {
     /// Every pair of parties made a signature just now, from shares opened by a real unwrap.
     Signs,
-    /// It does not sign as it stands, and what is needed to mend it is there.
+    /// It does not sign as it stands, or by one of two records only, and what is needed to mend it
+    /// is there.
     Recoverable {
         /// What is wrong and what mends it.
         why: String,
@@ -79,7 +81,11 @@ impl WalletStore {
     pub async fn check(&self, address: &str) -> Result<Health> {
         self.pin().await?;
         let row = self.row(chain_of(address), address).await?;
-        Ok(self.check_row(&row).await)
+        if was_active(&row.value) {
+            return Ok(self.check_row(&row).await);
+        }
+        let unfinished = self.check_unfinished(&row.value).await;
+        unfinished.ok_or(Error::WalletNotFound)
     }
 
     /// Tries the next `limit` wallets of the store, after `after` (what the last page returned),
@@ -132,15 +138,38 @@ impl WalletStore {
 
     async fn check_name(&self, name: &RecordName, is_known: impl Fn(&str) -> bool) -> Checked {
         match self.read_row(name).await {
-            Ok(Some(row)) if row.value.generations.iter().any(|one| one.committed) => {
+            Ok(Some(row)) => {
                 let address = row.value.account_address.clone();
                 if is_known(&address) {
                     return Checked::Known;
                 }
-                Checked::Tried(address, self.check_row(&row).await)
+                if was_active(&row.value) {
+                    return Checked::Tried(address, self.check_row(&row).await);
+                }
+                match self.check_unfinished(&row.value).await {
+                    Some(health) => Checked::Tried(address, health),
+                    None => Checked::NeverActive,
+                }
             }
-            Ok(_) => Checked::NeverActive,
+            Ok(None) => Checked::NeverActive,
             Err(error) => Checked::Tried(name.to_string(), of_failure(error)),
+        }
+    }
+
+    /// A row that never had an active generation, of a wallet that the provider knows as active
+    /// under the very attempt that is pending here: a recovery, or the end of a create, that did not
+    /// come to its end. `None` when nobody was ever given its address.
+    async fn check_unfinished(&self, row: &StateRow) -> Option<Health> {
+        let pending = row.in_state(GenerationState::Pending)?;
+        match self.client.lookup(&row.account_address).await {
+            Ok(theirs) if is_theirs(&theirs, pending) => Some(Health::Recoverable {
+                why:
+                    "the provider has the wallet as active, this half does not yet: resume it, or \
+                      recover it again"
+                        .to_owned(),
+            }),
+            Ok(_) | Err(Error::WalletNotFound) => None,
+            Err(error) => Some(Health::Unchecked(Box::new(error))),
         }
     }
 
@@ -148,14 +177,12 @@ impl WalletStore {
         let state = &row.value;
         let locked = |one: &&GenerationRow| one.state == GenerationState::Locked && one.committed;
         let Some(generation) = state.active() else {
-            return match state.generations.iter().find(locked) {
-                Some(one) => Health::Locked {
-                    why: format!("this half locked generation {}", one.generation),
-                },
-                None => Health::Lost {
-                    why: "this half has no active generation".to_owned(),
-                },
-            };
+            if let Some(one) = state.generations.iter().find(locked) {
+                let why = format!("this half locked generation {}", one.generation);
+                return Health::Locked { why };
+            }
+            let why = "this half has no active generation".to_owned();
+            return self.by_backup(&state.account_address, why).await;
         };
         match self.is_locked(state, generation).await {
             Ok(false) => {}
@@ -203,71 +230,84 @@ impl WalletStore {
                 theirs: theirs.generation,
             };
         }
-        let shares = match self.open_active(&row.value, generation).await {
-            Opened::All(shares) => shares,
-            Opened::Some(opened, error) => {
-                return self.partly(row, generation, opened, error).await;
-            }
+        let (shares, bad) = match self.open_copies(&row.value, generation).await {
+            Ok(opened) => opened,
+            Err(error) => return Health::Unchecked(Box::new(error)),
         };
+        let bad = bad.join("; ");
+        if shares.len() < generation.parties.len() {
+            if !shares.is_empty() {
+                return Health::Recoverable {
+                    why: format!("one customer share does not open ({bad}): replace it"),
+                };
+            }
+            let why = format!("no share of the wallet opens here: {bad}");
+            return self.by_backup(&row.value.account_address, why).await;
+        }
         match prove::prove(&self.client, &shares, ProofOperation::Prove).await {
-            Ok(()) => Health::Signs,
+            Ok(()) if bad.is_empty() => Health::Signs,
+            Ok(()) => Health::Recoverable {
+                why: format!(
+                    "it signs, but one of two records of a share does not open ({bad}): a refresh \
+                     replaces both"
+                ),
+            },
             Err(error) => of_failure(self.keep_lock(row, error).await),
         }
     }
 
-    /// Not every active record opens: what else is there?
-    async fn partly(
-        &self,
-        row: &Versioned<StateRow>,
-        generation: &GenerationRow,
-        opened: usize,
-        error: Error,
-    ) -> Health {
-        if is_outage(&error) {
-            return Health::Unchecked(Box::new(error));
-        }
-        // The record of the attempt is a copy of the active one.
-        if self
-            .open_all(&row.value, generation, Purpose::Proof)
-            .await
-            .is_ok()
-        {
-            return Health::Recoverable {
-                why: format!("an active record does not open ({error}); its copy does"),
-            };
-        }
-        if opened > 0 {
-            return Health::Recoverable {
-                why: format!("one customer share does not open ({error}): replace it"),
-            };
-        }
-        let backups = self.client.key_shares(&row.value.account_address).await;
-        match backups {
-            Ok(backups) if !backups.is_empty() => Health::Recoverable {
-                why: format!("no share opens here ({error}); the provider has backups"),
+    /// What is not here comes from a backup that the provider itself keeps, or not at all.
+    async fn by_backup(&self, address: &str, why: String) -> Health {
+        match self.provider_backups(address).await {
+            Ok(0) => Health::Lost {
+                why: format!("{why}; the provider keeps no backup of it"),
             },
-            Ok(_) => Health::Lost {
-                why: format!("no share of the wallet opens: {error}"),
+            Ok(backups) => Health::Recoverable {
+                why: format!("{why}; the provider keeps {backups} of its backups: recover it"),
+            },
+            Err(Error::WalletNotFound) => Health::Lost {
+                why: format!("{why}, and the provider does not know the wallet"),
             },
             Err(outage) => Health::Unchecked(Box::new(outage)),
         }
     }
 
-    /// Every active share, by a real unwrap from its active name.
-    async fn open_active(&self, row: &StateRow, generation: &GenerationRow) -> Opened {
-        let mut shares: Vec<Arc<KeyShare>> = Vec::new();
-        let mut failed = None;
-        for party in PartyIndex::customers(row.scheme_of(generation)) {
-            match self.open_one(row, generation, *party, Purpose::Proof).await {
-                Ok(share) => shares.push(share),
-                Err(error) => failed = Some(error),
+    /// Every share by a real unwrap, of both its records: each party's that opens, and what is
+    /// wrong with those that do not.
+    ///
+    /// # Errors
+    /// When it cannot be told now.
+    async fn open_copies(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+    ) -> Result<(Vec<Arc<KeyShare>>, Vec<String>)> {
+        let (mut shares, mut bad) = (Vec::new(), Vec::new());
+        for party in &generation.parties {
+            let mut found = None;
+            for name in self.names_of(row, generation, party)? {
+                let opened = self.open_share(row, generation, party, &name, Purpose::Proof);
+                match opened.await {
+                    Ok(share) => found = Some(share),
+                    Err(error) if is_of_the_record(&error) => bad.push(error.to_string()),
+                    Err(error) => return Err(error),
+                }
             }
+            shares.extend(found);
         }
-        match failed {
-            None => Opened::All(shares),
-            Some(error) => Opened::Some(shares.len(), error),
-        }
+        Ok((shares, bad))
     }
+}
+
+/// Whether the provider has committed what is pending here.
+fn is_theirs(theirs: &WalletSummary, pending: &GenerationRow) -> bool {
+    theirs.attempt_id == pending.attempt
+        && !matches!(theirs.state, WalletState::Pending | WalletState::Aborted)
+}
+
+/// Whether anybody was ever given its address by this store.
+fn was_active(row: &StateRow) -> bool {
+    row.generations.iter().any(|one| one.committed)
 }
 
 enum Checked {
@@ -275,22 +315,6 @@ enum Checked {
     Known,
     /// Nobody was given its address.
     NeverActive,
-}
-
-enum Opened {
-    All(Vec<Arc<KeyShare>>),
-    /// How many opened, and why another did not.
-    Some(usize, Error),
-}
-
-fn is_outage(error: &Error) -> bool {
-    !matches!(
-        error,
-        Error::Vault(
-            VaultError::Corrupt { .. } | VaultError::NotFound(_) | VaultError::Environment { .. },
-        ) | Error::ShareDamaged
-            | Error::VaultState(_)
-    )
 }
 
 /// What a failed try says of the wallet.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use halfkey_core::{ChainName, PartyIndex};
 use halfkey_mpc::KeyShare;
-use halfkey_vault::{Purpose, RecordName, Versioned};
+use halfkey_vault::{Error as VaultError, Purpose, RecordName, Versioned};
 
 use super::WalletStore;
 use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
@@ -34,11 +34,8 @@ impl WalletStore {
             return Err(Error::CannotOpen);
         }
         self.check_high_water(state, generation).await?;
-        let party = generation.parties.iter().find(|row| row.party == wanted);
-        let party = party.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
-        let name = RecordName::active_share(&self.options.prefix, &state.address, party.party)?;
         let share = self
-            .open_share(state, generation, party, &name, Purpose::Sign)
+            .open_either(state, generation, wanted, Purpose::Sign)
             .await?;
         share::belongs(&self.client, chain, &state.properties(), &share)?;
         Ok((row, share))
@@ -53,7 +50,7 @@ impl WalletStore {
         }
     }
 
-    /// Every share of a generation from its staged names, in the order of their parties.
+    /// Every share of a generation, in the order of their parties.
     pub(super) async fn open_all(
         &self,
         row: &StateRow,
@@ -62,46 +59,70 @@ impl WalletStore {
     ) -> Result<Vec<Arc<KeyShare>>> {
         let mut shares = Vec::new();
         for party in &generation.parties {
-            let name = RecordName::new(&*party.record)?;
-            shares.push(
-                self.open_share(row, generation, party, &name, purpose)
-                    .await?,
-            );
+            let share = self.open_either(row, generation, party.party, purpose);
+            shares.push(share.await?);
         }
         Ok(shares)
     }
 
-    /// One party's share of a generation from the record of its attempt.
-    pub(super) async fn open_staged(
+    /// One party's share of a generation, from whichever of its two records opens: the one of its
+    /// attempt, or the copy under the active name, which comes first where it signs.
+    ///
+    /// # Errors
+    /// What is wrong with the record that comes first.
+    pub(super) async fn open_either(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
         party: PartyIndex,
         purpose: Purpose,
     ) -> Result<Arc<KeyShare>> {
-        let found = generation.parties.iter().find(|one| one.party == party);
-        let party = found.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
-        let name = RecordName::new(&*party.record)?;
-        self.open_share(row, generation, party, &name, purpose)
-            .await
+        let party = party_of(generation, party)?;
+        let mut names = self.names_of(row, generation, party)?;
+        if purpose == Purpose::Sign {
+            names.reverse();
+        }
+        let mut first = None;
+        for name in names {
+            match self
+                .open_share(row, generation, party, &name, purpose)
+                .await
+            {
+                Ok(share) => {
+                    if let Some(error) = &first {
+                        tracing::warn!(%error, used = %name, "the share came from its other copy");
+                    }
+                    return Ok(share);
+                }
+                Err(error) if is_of_the_record(&error) => first = first.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first.unwrap_or(Error::Bug("a share without a record")))
     }
 
-    /// One party's share of a generation from its active name.
-    pub(super) async fn open_one(
+    /// Where a party's share of a generation stands: under the name of its attempt, and under the
+    /// active one while it is the one that signs, or was until it was locked.
+    pub(super) fn names_of(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
-        party: PartyIndex,
-        purpose: Purpose,
-    ) -> Result<Arc<KeyShare>> {
-        let found = generation.parties.iter().find(|one| one.party == party);
-        let party = found.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))?;
-        let name = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
-        self.open_share(row, generation, party, &name, purpose)
-            .await
+        party: &PartyRow,
+    ) -> Result<Vec<RecordName>> {
+        let mut names = vec![RecordName::new(&*party.record)?];
+        let has_copy = matches!(
+            generation.state,
+            GenerationState::Active | GenerationState::Locked
+        );
+        if has_copy && generation.committed {
+            let prefix = &self.options.prefix;
+            names.push(RecordName::active_share(prefix, &row.address, party.party)?);
+        }
+        Ok(names)
     }
 
-    async fn open_share(
+    /// One party's share of a generation from one of [`Self::names_of`].
+    pub(super) async fn open_share(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
@@ -126,6 +147,26 @@ impl WalletStore {
             )))
         }
     }
+}
+
+/// A party's entry in a generation.
+pub(super) fn party_of(generation: &GenerationRow, party: PartyIndex) -> Result<&PartyRow> {
+    let found = generation.parties.iter().find(|one| one.party == party);
+    found.ok_or_else(|| Error::VaultState("the row names no share".to_owned()))
+}
+
+/// Whether the record is what is wrong: nothing that another try or another right would mend.
+pub(super) const fn is_of_the_record(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Vault(
+            VaultError::Corrupt { .. }
+                | VaultError::NotFound(_)
+                | VaultError::UnknownTerm { .. }
+                | VaultError::Environment { .. }
+        ) | Error::ShareDamaged
+            | Error::VaultState(_)
+    )
 }
 
 /// Why a wallet without an active generation does not sign.

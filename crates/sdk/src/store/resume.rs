@@ -7,6 +7,7 @@ use halfkey_core::{
 };
 use halfkey_vault::Versioned;
 
+use super::listed::Listed;
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::{Error, Result};
@@ -77,19 +78,17 @@ impl WalletStore {
     /// The wallets that are not active yet.
     ///
     /// # Errors
-    /// When the vault tier cannot be listed or a row is damaged.
-    pub async fn pending(&self) -> Result<Vec<PendingEntry>> {
-        Ok(self
-            .all_rows()
-            .await?
-            .iter()
-            .filter_map(|row| entry(&row.value))
-            .collect())
+    /// When the vault tier cannot be listed or read; a damaged row only stands beside the others.
+    pub async fn pending(&self) -> Result<Listed<PendingEntry>> {
+        let rows = self.all_rows().await?;
+        let entries = rows.iter().filter_map(|row| entry(&row.value)).collect();
+        Ok(Listed::new(entries, rows.unreadable))
     }
 
     /// Settles pending wallets by the provider's signed word on their attempts: committed ones are
     /// activated here, staged ones are proven and committed, aborted ones are marked so. Can be
-    /// repeated at will; one that fails does not stop the others.
+    /// repeated at will; one that fails does not stop the others, and neither does a row that cannot
+    /// be read.
     ///
     /// An entry whose shares were never stored is aborted only once it is older than
     /// `abort_after`; [`Self::abort`] does it at once.
@@ -98,17 +97,18 @@ impl WalletStore {
     /// When the vault tier cannot be read, the provider is not the pinned one, or the target named
     /// does not exist.
     #[tracing::instrument(level = "debug", skip_all)]
-    pub async fn resume(&self, target: ResumeTarget) -> Result<Vec<Resumed>> {
+    pub async fn resume(&self, target: ResumeTarget) -> Result<Listed<Resumed>> {
         self.pin().await?;
         let rows = match target {
             ResumeTarget::All => self.all_rows().await?,
-            ResumeTarget::Attempt(attempt) => self.row_of(attempt).await?,
+            ResumeTarget::Attempt(attempt) => Listed::new(self.row_of(attempt).await?, Vec::new()),
             ResumeTarget::Address(address) => {
-                vec![self.row(chain_of(&address), &address).await?]
+                let row = self.row(chain_of(&address), &address).await?;
+                Listed::new(vec![row], Vec::new())
             }
         };
         let mut resumed = Vec::new();
-        for row in rows {
+        for row in rows.found {
             if let Err(error) = self.finish_burning(&row).await {
                 let address = &row.value.account_address;
                 tracing::error!(address, %error, "shares of burnt generations are not destroyed");
@@ -122,7 +122,7 @@ impl WalletStore {
             };
             resumed.push(Resumed { entry, settled });
         }
-        Ok(resumed)
+        Ok(Listed::new(resumed, rows.unreadable))
     }
 
     /// Ends a pending attempt on both sides at once. For one whose shares were never stored, or
@@ -152,11 +152,12 @@ impl WalletStore {
                 .iter()
                 .any(|one| one.attempt == attempt)
         };
-        let found: Vec<_> = self.all_rows().await?.into_iter().filter(names).collect();
-        if found.is_empty() {
-            Err(Error::WalletNotFound)
+        let mut rows = self.all_rows().await?;
+        rows.found.retain(names);
+        if rows.found.is_empty() {
+            Err(rows.missing())
         } else {
-            Ok(found)
+            Ok(rows.found)
         }
     }
 }

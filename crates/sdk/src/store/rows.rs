@@ -1,7 +1,8 @@
 use halfkey_core::{ChainName, EnvironmentId};
-use halfkey_vault::{Expect, RecordName, Rev, Vault, Versioned};
+use halfkey_vault::{Error as VaultError, Expect, RecordName, Rev, Vault, Versioned};
 
 use super::WalletStore;
+use super::listed::{Listed, UnreadableRow};
 use super::row::StateRow;
 use crate::{Error, Result};
 
@@ -35,10 +36,21 @@ impl WalletStore {
         Ok(self.vault.put_row(&name, &bytes, expect).await?)
     }
 
-    /// Every row of this store, by name.
-    pub(super) async fn all_rows(&self) -> Result<Vec<Versioned<StateRow>>> {
+    /// Brings the cache up to the row of this wallet, which may have moved on since it was written.
+    pub(super) async fn refresh_cache(&self, written: &StateRow) {
+        let read = async || {
+            let row = self.find_row(written.chain, &written.account_address);
+            let row = row.await?.filter(|row| row.value.active().is_some());
+            Ok(row.map(|row| row.value.properties()))
+        };
+        self.cache.refresh(&written.address, read).await;
+    }
+
+    /// Every row of this store that can be read, by name. One that is damaged or foreign stops
+    /// nobody from reaching the others; an outage does.
+    pub(super) async fn all_rows(&self) -> Result<Listed<Versioned<StateRow>>> {
         let prefix = format!("{}wallet:", self.options.prefix);
-        let mut rows = Vec::new();
+        let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
         let mut after: Option<RecordName> = None;
         loop {
             let page = self.vault.list_names(&prefix, after.as_ref(), 1000).await?;
@@ -47,11 +59,21 @@ impl WalletStore {
                 .iter()
                 .filter(|name| name.as_str().ends_with("/state"))
             {
-                rows.extend(self.read_row(name).await?);
+                match self.read_row(name).await {
+                    Ok(row) => rows.extend(row),
+                    Err(
+                        error @ (Error::VaultState(_) | Error::Vault(VaultError::Corrupt { .. })),
+                    ) => {
+                        tracing::error!(record = %name, %error, "a wallet's row is passed over");
+                        let record = name.as_str().to_owned();
+                        unreadable.push(UnreadableRow { record, error });
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(rows),
+                None => return Ok(Listed::new(rows, unreadable)),
             }
         }
     }
@@ -74,8 +96,10 @@ pub(super) async fn read_row(
             "{name} belongs to another environment"
         )));
     }
-    let canonical = halfkey_chain::canonical_address(row.chain, &row.account_address)?;
-    if canonical != row.address || RecordName::state(prefix, &row.address)? != *name {
+    let canonical = halfkey_chain::canonical_address(row.chain, &row.account_address);
+    if canonical.ok().as_ref() != Some(&row.address)
+        || RecordName::state(prefix, &row.address)? != *name
+    {
         return Err(Error::VaultState(format!(
             "{name} speaks of another wallet"
         )));

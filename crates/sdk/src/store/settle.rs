@@ -76,7 +76,8 @@ impl WalletStore {
         generation: &GenerationRow,
     ) -> Result<Settled> {
         let wallet = row.value.wallet;
-        let reply = pending_wallet::abort(&self.client, wallet, generation.attempt).await?;
+        let of = (generation.generation, generation.attempt);
+        let reply = pending_wallet::abort(&self.client, wallet, of).await?;
         match reply.state {
             AttemptState::Aborted => self.mark_aborted(row, generation).await,
             AttemptState::Committed | AttemptState::Finalised => {

@@ -6,6 +6,7 @@ use halfkey_core::{
     WalletId, WalletProperties,
 };
 
+use super::listed::Listed;
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::{Error, Result};
@@ -68,16 +69,16 @@ impl WalletStore {
     /// Every wallet of this store that ever had an address, by name of record.
     ///
     /// # Errors
-    /// When the vault tier cannot be listed or a row is damaged.
-    pub async fn list(&self) -> Result<Vec<StoredWallet>> {
+    /// When the vault tier cannot be listed or read; a damaged row only stands beside the others.
+    pub async fn list(&self) -> Result<Listed<StoredWallet>> {
         let rows = self.all_rows().await?;
         let mut wallets = Vec::new();
-        for row in &rows {
+        for row in rows.iter() {
             if let Some(generation) = shown(&row.value) {
                 wallets.push(self.stored(&row.value, generation).await?);
             }
         }
-        Ok(wallets)
+        Ok(Listed::new(wallets, rows.unreadable))
     }
 
     /// One wallet: state, custody origin, proof, generation, locks, records, and what the provider

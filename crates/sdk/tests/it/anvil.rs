@@ -45,6 +45,15 @@ async fn every_transaction_type_is_mined() {
     let sign = async |payload| store.sign(address, &payload).await.unwrap();
     scenarios::evm::every_transaction_type(world.account(), sign).await;
     scenarios::evm::set_code(world.account(), sign).await;
+    // And what the shares after them sign.
+    store.refresh(address, false).await.unwrap();
+    scenarios::evm::every_transaction_type(world.account(), sign).await;
+    store
+        .reshare(address, ThresholdSignatureScheme::TwoOfThree)
+        .await
+        .unwrap();
+    scenarios::evm::every_transaction_type(world.account(), sign).await;
+    scenarios::evm::set_code(world.account(), sign).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

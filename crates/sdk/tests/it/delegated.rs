@@ -20,10 +20,10 @@ use crate::bare::{typed_data, verifies};
 use crate::provider::{Provider, Setup};
 use crate::vaults::Storage;
 
-static KEY: LazyLock<DelegationPrivateKey> =
+pub(crate) static KEY: LazyLock<DelegationPrivateKey> =
     LazyLock::new(|| DelegationPrivateKey::generate().unwrap());
 
-fn recipient() -> Recipient {
+pub(crate) fn recipient() -> Recipient {
     Recipient::Key(KEY.recipient_key().unwrap())
 }
 

@@ -34,7 +34,7 @@ async fn an_exported_evm_key_has_the_wallets_address() {
     assert_eq!(evm_address(&key.evm_private_key().unwrap()), address);
     // What came out goes in again: the same address below the same root.
     let path = key.header().derivation_path.clone();
-    let again = PrivateKey::evm_xprv(&key.xprv().unwrap(), path).unwrap();
+    let again = PrivateKey::evm_xprv(key.xprv().unwrap().as_str(), path).unwrap();
     let other = Storage::new().store(&provider.client().await);
     let error = other.import(TwoOfTwo, &again, &options).await.unwrap_err();
     assert_eq!(error.api_code(), Some(ErrorCode::WalletExists), "{error}");

@@ -93,7 +93,7 @@ async fn a_solana_seed_keeps_its_address_in_every_scheme() {
         let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
         let storage = Storage::new();
         let store = storage.store(&provider.client().await);
-        let key = PrivateKey::svm(&hex::encode(seed)).unwrap();
+        let key = PrivateKey::svm(hex::encode(seed)).unwrap();
         let address = import(&store, scheme, &key).await;
         assert_eq!(address, bs58::encode(public.to_bytes()).into_string());
         let signature = store.sign_svm_message(&address, "gm").await.unwrap();
@@ -106,7 +106,7 @@ async fn an_import_needs_its_scope() {
     let provider = Provider::start().await;
     let client = provider.client_of(&Scope::DEFAULT).await;
     let store = Storage::new().store(&client);
-    let key = PrivateKey::svm(&hex::encode([9; 32])).unwrap();
+    let key = PrivateKey::svm(hex::encode([9; 32])).unwrap();
     let error = store
         .import(TwoOfTwo, &key, &CreateOptions::default())
         .await

@@ -20,5 +20,14 @@ async fn transactions_are_executed_and_messages_convince_solders() {
         let sign = async |payload| store.sign(address, &payload).await.unwrap();
         scenarios::svm::legacy_and_v0(address.parse().unwrap(), sign).await;
         scenarios::svm::message(address.parse().unwrap(), sign).await;
+        // And what the shares after them sign.
+        store.refresh(address, false).await.unwrap();
+        scenarios::svm::legacy_and_v0(address.parse().unwrap(), sign).await;
+        store
+            .reshare(address, ThresholdSignatureScheme::TwoOfThree)
+            .await
+            .unwrap();
+        scenarios::svm::legacy_and_v0(address.parse().unwrap(), sign).await;
+        scenarios::svm::message(address.parse().unwrap(), sign).await;
     }
 }

@@ -79,7 +79,7 @@ async fn a_taken_alias_is_refused_and_nothing_is_made() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::NameTaken), "{error}");
-    let key = PrivateKey::svm(&hex::encode([5; 32])).unwrap();
+    let key = PrivateKey::svm(hex::encode([5; 32])).unwrap();
     let error = store.import(TwoOfTwo, &key, &options).await.unwrap_err();
     assert!(matches!(error, Error::NameTaken), "{error}");
     for (chain, scheme) in [(ChainName::Evm, TwoOfTwo), (ChainName::Svm, TwoOfThree)] {
@@ -132,7 +132,7 @@ async fn processes_that_race_for_an_alias_end_with_one_wallet() {
     let store = &stores[0];
     assert_eq!(store.list().await.unwrap().len(), 1);
     // Whoever lost ended its attempt on both sides: nothing is left to become a second wallet.
-    assert_eq!(store.pending().await.unwrap(), []);
+    assert!(store.pending().await.unwrap().is_empty());
     let listed = provider
         .client()
         .await
@@ -177,7 +177,7 @@ async fn an_attempt_without_shares_is_ended_before_its_alias_is_taken_over() {
     let word = client.attempt(pending[0].attempt).await.unwrap();
     assert_eq!(word.state, halfkey::AttemptState::Aborted);
     assert_eq!(store.list().await.unwrap().len(), 2);
-    assert_eq!(store.pending().await.unwrap(), []);
+    assert!(store.pending().await.unwrap().is_empty());
 }
 
 /// The one that made it died after the shares: whoever comes next finishes that wallet.

@@ -47,6 +47,7 @@ impl Provider {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("provider");
         let options = InitOptions {
+            storage: None,
             passphrase: None,
             environment: None,
             name: "test".to_owned(),

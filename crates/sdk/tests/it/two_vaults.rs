@@ -6,6 +6,8 @@ use halfkey::{
     WalletStore,
 };
 use halfkey_core::ChainName;
+use halfkey_testkit::CapturedLog;
+use tracing::instrument::WithSubscriber as _;
 
 use crate::bare::verifies;
 use crate::provider::Provider;
@@ -102,4 +104,24 @@ async fn one_vault_is_refused_where_two_are_required() {
     assert!(matches!(error, Err(Error::DistinctVaultsRequired)));
     let second = Storage::new();
     create(&store.with_second_vault(second.vault())).await;
+}
+
+/// A store that makes many wallets says it once, and one with two vaults never.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_vault_for_both_shares_is_warned_of_once() {
+    let provider = Provider::start().await;
+    let (first, second) = (Storage::new(), Storage::new());
+    let client = provider.client().await;
+    let warnings = async |store: &WalletStore, wallets: usize| {
+        let log = CapturedLog::default();
+        for _ in 0..wallets {
+            create(store).with_subscriber(log.subscriber()).await;
+        }
+        let text = String::from_utf8(log.bytes()).unwrap();
+        text.matches("lie in one vault: whoever opens it").count()
+    };
+    let store = first.store(&client);
+    assert_eq!(warnings(&store, 2).await, 1);
+    let store = first.store(&client).with_second_vault(second.vault());
+    assert_eq!(warnings(&store, 1).await, 0);
 }

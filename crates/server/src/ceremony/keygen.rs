@@ -139,10 +139,7 @@ async fn stage(
     wallets::insert(&mut tx, environment, &row)
         .await
         .map_err(|error| {
-            let taken = error
-                .as_database_error()
-                .is_some_and(sqlx::error::DatabaseError::is_unique_violation);
-            if taken {
+            if error.is_unique_violation() {
                 ApiError::new(
                     ErrorCode::WalletExists,
                     "the address belongs to a wallet already",

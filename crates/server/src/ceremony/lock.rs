@@ -1,6 +1,7 @@
 //! Locks after proven cheating (custody rule 13): durable before anything is answered, and every
 //! concurrent session of the wallet ends.
 
+use crate::db::sql;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -87,7 +88,7 @@ async fn write_lock(
     slot: &SlotKey,
     outcome: Option<SlotOutcome>,
     reason: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let mut tx = app.db.begin().await?;
     if let Some(outcome) = outcome {
         slots::close(&mut tx, slot, outcome).await?;
@@ -107,7 +108,7 @@ async fn write_lock(
 
 /// Adds the lock and its activity entry; `false` when the generation was locked before. A delegate
 /// who is at fault is named and revoked (custody rule 16).
-pub(crate) async fn insert(tx: &mut Tx, slot: &SlotKey, reason: &str) -> Result<bool, sqlx::Error> {
+pub(crate) async fn insert(tx: &mut Tx, slot: &SlotKey, reason: &str) -> Result<bool, sql::Error> {
     let subject = (slot.wallet, slot.generation);
     let environment = &slot.environment;
     let mut at_fault = slots::delegations_at_fault(tx.conn(), environment, subject).await?;

@@ -1,12 +1,12 @@
-//! CPU-heavy steps run on blocking threads behind permits; keygen has its own, so that it never
-//! starves signing.
+//! CPU-heavy steps run behind permits; keygen has its own, so that it never starves signing.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::api_error::ApiError;
+use crate::blocking::blocking;
 use crate::config::Limits;
 
 /// Which permits a step needs.
@@ -19,8 +19,8 @@ pub(crate) enum Class {
 /// The permits.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    keygen: Arc<Semaphore>,
-    sign: Arc<Semaphore>,
+    keygen: Semaphore,
+    sign: Semaphore,
     wait: Duration,
 }
 
@@ -45,42 +45,40 @@ impl From<StepFailure> for ApiError {
 impl Pool {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            keygen: Arc::new(Semaphore::new(limits.keygen_steps.max(1))),
-            sign: Arc::new(Semaphore::new(limits.sign_steps.max(1))),
+            keygen: Semaphore::new(limits.keygen_steps.max(1)),
+            sign: Semaphore::new(limits.sign_steps.max(1)),
             wait: limits.step_wait,
         }
     }
 
-    /// Runs `step` once a permit of its class is free.
-    pub(crate) async fn run<T: Send + 'static>(
+    /// Runs `step` on this thread once a permit of its class is free.
+    pub(crate) async fn run<T>(
         &self,
         class: Class,
-        step: impl FnOnce() -> T + Send + 'static,
+        step: impl FnOnce() -> T,
     ) -> Result<T, StepFailure> {
         let permits = match class {
             Class::Keygen => &self.keygen,
             Class::Sign => &self.sign,
         };
-        let permit = tokio::time::timeout(self.wait, Arc::clone(permits).acquire_owned()).await;
+        let permit = tokio::time::timeout(self.wait, permits.acquire()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(StepFailure::Busy);
         };
-        let task = tokio::task::spawn_blocking(move || {
-            let result = step();
-            drop(permit);
-            result
-        });
-        task.await.map_err(|_| StepFailure::Panicked)
+        // What the step had is gone with it: nobody sees it half changed.
+        let result = blocking(|| catch_unwind(AssertUnwindSafe(step)));
+        drop(permit);
+        result.map_err(|_| StepFailure::Panicked)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn keygens_that_take_every_permit_keep_no_signature_waiting() {
         let limits = Limits {
             step_wait: Duration::ZERO,

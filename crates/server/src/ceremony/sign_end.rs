@@ -1,5 +1,6 @@
 //! What is written when a signature ends, in one transaction and before the last reply.
 
+use crate::db::sql;
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{ActivityRef, ErrorCode, ProofState};
 use halfkey_core::{AttemptId, PartyIndex, crash_point};
@@ -158,7 +159,7 @@ async fn record_proof(
 
 /// This party's share of an active wallet was presented again in a later call. Once that holds for
 /// every customer party the wallet is proven (custody rules 3 and 8).
-async fn prove_wallet(tx: &mut Tx, context: &SignContext) -> Result<(), sqlx::Error> {
+async fn prove_wallet(tx: &mut Tx, context: &SignContext) -> Result<(), sql::Error> {
     let SignContext { wallet, party, .. } = context;
     if wallet.proof == ProofState::Proven {
         return Ok(());

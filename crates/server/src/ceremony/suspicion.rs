@@ -1,6 +1,7 @@
 //! Ceremonies that ended without a valid signature and nobody provably at fault: three of one
 //! generation lock it (custody rule 14).
 
+use crate::db::sql;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -57,7 +58,7 @@ pub(crate) async fn write_pending(app: &Arc<App>) {
 }
 
 /// Writes suspicions against one generation. Returns whether it is locked by them now.
-async fn write(app: &App, suspicions: &[SlotKey]) -> Result<bool, sqlx::Error> {
+async fn write(app: &App, suspicions: &[SlotKey]) -> Result<bool, sql::Error> {
     let Some(slot) = suspicions.first() else {
         return Ok(false);
     };

@@ -1,8 +1,8 @@
 //! The append-only activity table and its hash chain (custody rule 27).
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{AttemptId, EnvironmentId, RequestId, UnixMillis, WalletId};
 use sha2::{Digest as _, Sha256};
-use sqlx::SqliteConnection;
 
 use super::columns::{bytes, signed, unsigned};
 
@@ -131,15 +131,15 @@ pub(crate) fn genesis(chain: &[u8; 16]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-pub(super) async fn insert(
+pub(super) fn insert(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     chain: &[u8; 16],
     sequence: u64,
     at: UnixMillis,
     (previous, head): (&[u8; 32], &[u8; 32]),
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO activities (chain, sequence, environment, at, kind, actor, wallet_id,
              attempt_id, request_id, detail, previous, head)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -157,7 +157,7 @@ pub(super) async fn insert(
     .bind(previous.as_slice())
     .bind(head.as_slice())
     .execute(conn)
-    .await
+    .into_inner()
     .map(drop)
 }
 
@@ -165,8 +165,8 @@ pub(super) async fn insert(
 pub(super) async fn head_of(
     conn: &mut SqliteConnection,
     chain: &[u8; 16],
-) -> Result<(u64, [u8; 32]), sqlx::Error> {
-    let row = sqlx::query(
+) -> Result<(u64, [u8; 32]), sql::Error> {
+    let row = sql::query(
         "SELECT sequence, head FROM activities WHERE chain = ? ORDER BY sequence DESC LIMIT 1",
     )
     .bind(chain.as_slice())
@@ -187,8 +187,8 @@ pub(crate) async fn contains(
     chain: &[u8],
     sequence: u64,
     head: &[u8],
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM activities WHERE chain = ? AND sequence = ? AND head = ?",
     )
     .bind(chain)

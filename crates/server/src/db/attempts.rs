@@ -1,9 +1,8 @@
 //! Attempts at making a generation, and their tombstones (custody rule 6).
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::{ActivityRef, AttemptState, ProofState};
 use halfkey_core::{AttemptId, EnvironmentId, Generation, WalletId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, optional_bytes, signed, unsigned};
@@ -23,7 +22,7 @@ pub(crate) struct AttemptRow {
     pub(crate) settled: Option<ActivityRef>,
 }
 
-fn from_row(row: &SqliteRow) -> Result<AttemptRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<AttemptRow, sql::Error> {
     let state: &str = row.try_get("state")?;
     let committed_proof: Option<&str> = row.try_get("committed_proof")?;
     let chain: Option<[u8; 16]> = optional_bytes(row, "settled_chain")?;
@@ -62,8 +61,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     attempt: AttemptId,
-) -> Result<Option<AttemptRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM attempts WHERE environment = ? AND attempt_id = ?")
+) -> Result<Option<AttemptRow>, sql::Error> {
+    sql::query("SELECT * FROM attempts WHERE environment = ? AND attempt_id = ?")
         .bind(environment.as_str())
         .bind(attempt.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -78,8 +77,8 @@ pub(crate) async fn live_of_wallet(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Vec<(AttemptId, Generation)>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<(AttemptId, Generation)>, sql::Error> {
+    sql::query(
         "SELECT attempt_id, generation FROM attempts
          WHERE environment = ? AND wallet_id = ? AND state <> 'aborted'",
     )
@@ -104,9 +103,9 @@ pub(crate) async fn insert_staged(
     attempt: AttemptId,
     wallet: WalletId,
     generation: Generation,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO attempts (environment, attempt_id, wallet_id, generation, state, created_at)
          VALUES (?, ?, ?, ?, 'staged', ?)",
     )
@@ -127,9 +126,9 @@ pub(crate) async fn commit(
     attempt: AttemptId,
     proof: ProofState,
     activity: &ActivityRef,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE attempts SET state = 'committed', committed_proof = ?, settled_chain = unhex(?),
              settled_sequence = ?, settled_head = unhex(?), settled_at = ?
          WHERE environment = ? AND attempt_id = ? AND state = 'staged'",
@@ -143,7 +142,7 @@ pub(crate) async fn commit(
     .bind(attempt.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Tombstones an attempt that is staged or was never heard of. `false` when it is settled already.
@@ -153,9 +152,9 @@ pub(crate) async fn abort(
     attempt: AttemptId,
     generation: Generation,
     activity: &ActivityRef,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO attempts (environment, attempt_id, generation, state, settled_chain,
              settled_sequence, settled_head, created_at, settled_at)
          VALUES (?1, ?2, ?3, 'aborted', unhex(?4), ?5, unhex(?6), ?7, ?7)
@@ -174,5 +173,5 @@ pub(crate) async fn abort(
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

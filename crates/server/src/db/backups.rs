@@ -1,8 +1,7 @@
 //! Encrypted backups of the customer's shares.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{BackupId, BackupLocation, EnvironmentId, Generation, UnixMillis, WalletId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, unsigned};
@@ -21,7 +20,7 @@ pub(crate) struct BackupRow {
     pub(crate) content_hash: [u8; 32],
 }
 
-fn from_row(row: &SqliteRow) -> Result<BackupRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<BackupRow, sql::Error> {
     let location: String = row.try_get("location")?;
     Ok(BackupRow {
         id: BackupId::from_bytes(bytes(row, "backup_id")?),
@@ -40,8 +39,8 @@ pub(crate) async fn of_generation(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<Vec<BackupRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<BackupRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM backups WHERE environment = ? AND wallet_id = ? AND generation = ?
          ORDER BY created_at, backup_id",
     )
@@ -61,8 +60,8 @@ pub(crate) async fn by_id(
     environment: &EnvironmentId,
     wallet: WalletId,
     id: BackupId,
-) -> Result<Option<BackupRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM backups WHERE environment = ? AND wallet_id = ? AND backup_id = ?")
+) -> Result<Option<BackupRow>, sql::Error> {
+    sql::query("SELECT * FROM backups WHERE environment = ? AND wallet_id = ? AND backup_id = ?")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
@@ -79,9 +78,9 @@ pub(crate) async fn insert(
     environment: &EnvironmentId,
     wallet: WalletId,
     row: &BackupRow,
-) -> Result<BackupId, sqlx::Error> {
+) -> Result<BackupId, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO backups (environment, wallet_id, backup_id, generation, location, external_id,
              password_encrypted, encryption_version, credential, content_hash, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -99,7 +98,7 @@ pub(crate) async fn insert(
     .bind(now.0)
     .execute(tx.conn())
     .await?;
-    let stored = sqlx::query(
+    let stored = sql::query(
         "SELECT backup_id FROM backups
          WHERE environment = ? AND wallet_id = ? AND generation = ? AND content_hash = ?",
     )
@@ -118,8 +117,8 @@ pub(crate) async fn remove(
     environment: &EnvironmentId,
     wallet: WalletId,
     id: BackupId,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "DELETE FROM backups
          WHERE environment = ? AND wallet_id = ? AND backup_id = ? AND credential IS NOT NULL",
     )
@@ -131,22 +130,39 @@ pub(crate) async fn remove(
     Ok(())
 }
 
-/// How many backups of one generation there are.
-pub(crate) async fn count(
+/// Which backups of one generation there are.
+pub(crate) async fn ids_of_generation(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<u64, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM backups
+) -> Result<Vec<BackupId>, sql::Error> {
+    sql::query(
+        "SELECT backup_id FROM backups
          WHERE environment = ? AND wallet_id = ? AND generation = ?",
     )
     .bind(environment.as_str())
     .bind(wallet.as_bytes().as_slice())
     .bind(signed(generation.0)?)
-    .fetch_one(conn)
-    .await?;
-    unsigned(&row, "n")
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| Ok(BackupId::from_bytes(bytes(row, "backup_id")?)))
+    .collect()
+}
+
+/// Forgets a backup of this wallet, wherever it is kept; how many went.
+pub(crate) async fn forget(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    id: BackupId,
+) -> Result<u64, sql::Error> {
+    sql::query("DELETE FROM backups WHERE environment = ? AND wallet_id = ? AND backup_id = ?")
+        .bind(environment.as_str())
+        .bind(wallet.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .execute(tx.conn())
+        .await
 }
 
 /// Counts one more fetch; the number since `since`, this one included. Older ones are forgotten.
@@ -155,9 +171,9 @@ pub(crate) async fn count_fetch(
     environment: &EnvironmentId,
     wallet: WalletId,
     since: UnixMillis,
-) -> Result<u64, sqlx::Error> {
+) -> Result<u64, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "DELETE FROM backup_fetches
          WHERE environment = ? AND wallet_id = ? AND fetched_at < ?",
     )
@@ -166,13 +182,13 @@ pub(crate) async fn count_fetch(
     .bind(since.0)
     .execute(tx.conn())
     .await?;
-    sqlx::query("INSERT INTO backup_fetches (environment, wallet_id, fetched_at) VALUES (?, ?, ?)")
+    sql::query("INSERT INTO backup_fetches (environment, wallet_id, fetched_at) VALUES (?, ?, ?)")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .bind(now.0)
         .execute(tx.conn())
         .await?;
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT COUNT(*) AS n FROM backup_fetches WHERE environment = ? AND wallet_id = ?",
     )
     .bind(environment.as_str())

@@ -1,7 +1,7 @@
 //! Boots of processes, and the counters that reveal a restored database.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::UnixMillis;
-use sqlx::SqliteConnection;
 
 use super::BootKind;
 use super::columns::{bytes, signed, unsigned};
@@ -13,8 +13,8 @@ pub(crate) struct Meta {
     pub(crate) restore_epoch: u64,
 }
 
-pub(crate) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, sqlx::Error> {
-    let row = sqlx::query("SELECT boot_counter, restore_epoch FROM meta WHERE id = 1")
+pub(crate) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, sql::Error> {
+    let row = sql::query("SELECT boot_counter, restore_epoch FROM meta WHERE id = 1")
         .fetch_one(conn)
         .await?;
     Ok(Meta {
@@ -23,8 +23,8 @@ pub(crate) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, sqlx::Erro
     })
 }
 
-pub(crate) async fn set_meta(conn: &mut SqliteConnection, meta: Meta) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE meta SET boot_counter = ?, restore_epoch = ? WHERE id = 1")
+pub(crate) async fn set_meta(conn: &mut SqliteConnection, meta: Meta) -> Result<(), sql::Error> {
+    sql::query("UPDATE meta SET boot_counter = ?, restore_epoch = ? WHERE id = 1")
         .bind(signed(meta.boot_counter)?)
         .bind(signed(meta.restore_epoch)?)
         .execute(conn)
@@ -38,8 +38,8 @@ pub(super) async fn insert(
     boot: &[u8; 16],
     kind: BootKind,
     now: UnixMillis,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO boots (boot_id, kind, started_at) VALUES (?, ?, ?)")
+) -> Result<(), sql::Error> {
+    sql::query("INSERT INTO boots (boot_id, kind, started_at) VALUES (?, ?, ?)")
         .bind(boot.as_slice())
         .bind(match kind {
             BootKind::Serve => "serve",
@@ -60,10 +60,8 @@ pub(crate) struct ChainEnd {
 }
 
 /// The ends of every chain that no other chain names yet.
-pub(crate) async fn unnamed_ends(
-    conn: &mut SqliteConnection,
-) -> Result<Vec<ChainEnd>, sqlx::Error> {
-    sqlx::query(
+pub(crate) async fn unnamed_ends(conn: &mut SqliteConnection) -> Result<Vec<ChainEnd>, sql::Error> {
+    sql::query(
         "SELECT a.chain, a.sequence, a.head FROM boots b
          JOIN activities a ON a.chain = b.boot_id
              AND a.sequence = (SELECT MAX(sequence) FROM activities WHERE chain = b.boot_id)
@@ -87,8 +85,8 @@ pub(crate) async fn unnamed_ends(
 pub(super) async fn mark_named(
     conn: &mut SqliteConnection,
     end: &ChainEnd,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE boots SET named_sequence = ? WHERE boot_id = ?")
+) -> Result<(), sql::Error> {
+    sql::query("UPDATE boots SET named_sequence = ? WHERE boot_id = ?")
         .bind(signed(end.sequence)?)
         .bind(end.chain.as_slice())
         .execute(conn)

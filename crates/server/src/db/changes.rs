@@ -1,13 +1,12 @@
 //! Changes of a wallet's shares that are staged, and the generations they ended (custody rules 6, 9
 //! and 10).
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::ChangeOperation;
 use halfkey_core::{
     AttemptId, CustodyOrigin, EnvironmentId, Generation, KeyShareId, ShareSetId,
     ThresholdSignatureScheme, WalletId,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, bytes, signed, text, unsigned};
@@ -46,7 +45,7 @@ impl StagedChange {
     }
 }
 
-fn operation_from(text: &str) -> Result<ChangeOperation, sqlx::Error> {
+fn operation_from(text: &str) -> Result<ChangeOperation, sql::Error> {
     [
         ChangeOperation::Refresh,
         ChangeOperation::Reshare,
@@ -57,7 +56,7 @@ fn operation_from(text: &str) -> Result<ChangeOperation, sqlx::Error> {
     .ok_or_else(|| bad_cell("operation"))
 }
 
-fn from_row(row: &SqliteRow) -> Result<StagedChange, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<StagedChange, sql::Error> {
     let bits =
         u8::try_from(unsigned(row, "custody_origin")?).map_err(|_| bad_cell("custody_origin"))?;
     Ok(StagedChange {
@@ -81,8 +80,8 @@ pub(crate) async fn by_attempt(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     attempt: AttemptId,
-) -> Result<Option<StagedChange>, sqlx::Error> {
-    sqlx::query("SELECT * FROM staged_changes WHERE environment = ? AND attempt_id = ?")
+) -> Result<Option<StagedChange>, sql::Error> {
+    sql::query("SELECT * FROM staged_changes WHERE environment = ? AND attempt_id = ?")
         .bind(environment.as_str())
         .bind(attempt.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -97,8 +96,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     change: &StagedChange,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO staged_changes (environment, attempt_id, wallet_id, operation, generation,
              from_generation, from_attempt_id, scheme, share_set_id, key_share_id, custody_origin,
              compromised)
@@ -127,8 +126,8 @@ pub(crate) async fn high_water(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Generation, sqlx::Error> {
-    let row = sqlx::query(
+) -> Result<Generation, sql::Error> {
+    let row = sql::query(
         "SELECT MAX(generation) AS generation FROM attempts
          WHERE environment = ? AND wallet_id = ?",
     )
@@ -145,8 +144,8 @@ pub(crate) async fn apply(
     tx: &mut Tx,
     environment: &EnvironmentId,
     change: &StagedChange,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "UPDATE wallets SET generation = ?, attempt_id = ?, scheme = ?, share_set_id = ?,
              key_share_id = ?, custody_origin = ?, proof = 'proven'
          WHERE environment = ? AND wallet_id = ? AND state = 'active'
@@ -164,7 +163,7 @@ pub(crate) async fn apply(
     .bind(change.from.1.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Keeps the history of the generation that `wallet` was at.
@@ -173,9 +172,9 @@ pub(crate) async fn end_generation(
     environment: &EnvironmentId,
     wallet: &WalletRow,
     burnt: bool,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO generations (environment, wallet_id, generation, attempt_id, scheme,
              share_set_id, key_share_id, custody_origin, state, ended_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -202,8 +201,8 @@ pub(crate) async fn shred_ended(
     environment: &EnvironmentId,
     wallet: WalletId,
     active: AttemptId,
-) -> Result<u64, sqlx::Error> {
-    sqlx::query(
+) -> Result<u64, sql::Error> {
+    sql::query(
         "UPDATE generations SET state = 'burnt'
          WHERE environment = ? AND wallet_id = ? AND state = 'retired'",
     )
@@ -211,11 +210,45 @@ pub(crate) async fn shred_ended(
     .bind(wallet.as_bytes().as_slice())
     .execute(tx.conn())
     .await?;
-    sqlx::query("DELETE FROM shares WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
+    sql::query("DELETE FROM shares WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .bind(active.as_bytes().as_slice())
         .execute(tx.conn())
         .await
-        .map(|done| done.rows_affected())
+}
+
+/// The same for the generations of which a delegate had a share that was taken back since, whether
+/// they were the active one then or had ended before (custody rule 31).
+pub(crate) async fn shred_taken_back(
+    tx: &mut Tx,
+    environment: &EnvironmentId,
+    wallet: WalletId,
+    active: AttemptId,
+) -> Result<u64, sql::Error> {
+    sql::query(
+        "UPDATE generations SET state = 'burnt'
+         WHERE environment = ? AND wallet_id = ? AND state = 'retired' AND attempt_id IN
+             (SELECT attempt_id FROM delegations
+              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await?;
+    sql::query(
+        "DELETE FROM shares
+         WHERE environment = ? AND wallet_id = ? AND attempt_id <> ? AND attempt_id IN
+             (SELECT attempt_id FROM delegations
+              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
+    )
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .bind(active.as_bytes().as_slice())
+    .bind(environment.as_str())
+    .bind(wallet.as_bytes().as_slice())
+    .execute(tx.conn())
+    .await
 }

@@ -1,8 +1,7 @@
 //! The public keys of delegates.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 
@@ -18,7 +17,7 @@ pub(crate) struct DelegationKeyRow {
     pub(crate) revoked_at: Option<UnixMillis>,
 }
 
-fn from_row(row: &SqliteRow) -> Result<DelegationKeyRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<DelegationKeyRow, sql::Error> {
     let revoked_at: Option<i64> = row.try_get("revoked_at")?;
     Ok(DelegationKeyRow {
         kid: row.try_get("kid")?,
@@ -34,8 +33,8 @@ fn from_row(row: &SqliteRow) -> Result<DelegationKeyRow, sqlx::Error> {
 pub(crate) async fn all(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<DelegationKeyRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM delegation_keys WHERE environment = ? ORDER BY ordinal DESC")
+) -> Result<Vec<DelegationKeyRow>, sql::Error> {
+    sql::query("SELECT * FROM delegation_keys WHERE environment = ? ORDER BY ordinal DESC")
         .bind(environment.as_str())
         .fetch_all(conn)
         .await?
@@ -48,8 +47,8 @@ pub(crate) async fn by_kid(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     kid: &str,
-) -> Result<Option<DelegationKeyRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM delegation_keys WHERE environment = ? AND kid = ?")
+) -> Result<Option<DelegationKeyRow>, sql::Error> {
+    sql::query("SELECT * FROM delegation_keys WHERE environment = ? AND kid = ?")
         .bind(environment.as_str())
         .bind(kid)
         .fetch_optional(conn)
@@ -64,8 +63,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     key: &DelegationKeyRow,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "INSERT INTO delegation_keys (environment, kid, public_key, fingerprint, created_at,
              updated_at)
          VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -78,7 +77,7 @@ pub(crate) async fn insert(
     .bind(key.updated_at.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Nothing more is encrypted for the key; `false` when that held before.
@@ -86,9 +85,9 @@ pub(crate) async fn revoke(
     tx: &mut Tx,
     environment: &EnvironmentId,
     kid: &str,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE delegation_keys SET revoked_at = ?, updated_at = ?
          WHERE environment = ? AND kid = ? AND revoked_at IS NULL",
     )
@@ -98,5 +97,5 @@ pub(crate) async fn revoke(
     .bind(kid)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

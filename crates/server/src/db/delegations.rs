@@ -1,11 +1,10 @@
 //! What delegates were given (custody rule 31). Of a wallet's API key only the hash is kept.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::WalletKeyScope;
 use halfkey_core::{
     AttemptId, DelegationId, EnvironmentId, Generation, PartyIndex, UnixMillis, WalletId,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, bytes, signed, text, unsigned};
@@ -29,7 +28,7 @@ pub(crate) struct DelegationRow {
     pub(crate) revoked_because: Option<String>,
 }
 
-fn from_row(row: &SqliteRow) -> Result<DelegationRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<DelegationRow, sql::Error> {
     let scopes: &str = row.try_get("scopes")?;
     let revoked_at: Option<i64> = row.try_get("revoked_at")?;
     let party = u8::try_from(unsigned(row, "party")?).map_err(|_| bad_cell("party"))?;
@@ -58,8 +57,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     id: DelegationId,
-) -> Result<Option<DelegationRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM delegations WHERE environment = ? AND delegation_id = ?")
+) -> Result<Option<DelegationRow>, sql::Error> {
+    sql::query("SELECT * FROM delegations WHERE environment = ? AND delegation_id = ?")
         .bind(environment.as_str())
         .bind(id.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -73,8 +72,8 @@ pub(crate) async fn by_id(
 pub(crate) async fn by_key_hash(
     conn: &mut SqliteConnection,
     hash: &[u8; 32],
-) -> Result<Option<DelegationRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM delegations WHERE key_hash = ?")
+) -> Result<Option<DelegationRow>, sql::Error> {
+    sql::query("SELECT * FROM delegations WHERE key_hash = ?")
         .bind(hash.as_slice())
         .fetch_optional(conn)
         .await?
@@ -88,8 +87,8 @@ pub(crate) async fn of_wallet(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Vec<DelegationRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<DelegationRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM delegations WHERE environment = ? AND wallet_id = ?
          ORDER BY created_at DESC, delegation_id",
     )
@@ -107,8 +106,8 @@ pub(crate) async fn any_revoked(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM delegations
          WHERE environment = ? AND wallet_id = ? AND generation = ? AND revoked_at IS NOT NULL",
     )
@@ -126,8 +125,8 @@ pub(crate) async fn is_live(
     environment: &EnvironmentId,
     id: DelegationId,
     now: UnixMillis,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM delegations WHERE environment = ? AND delegation_id = ?
              AND revoked_at IS NULL AND expires_at > ?",
     )
@@ -139,9 +138,9 @@ pub(crate) async fn is_live(
     .map(|count| count == 1)
 }
 
-pub(crate) async fn insert(tx: &mut Tx, row: &DelegationRow) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(tx: &mut Tx, row: &DelegationRow) -> Result<(), sql::Error> {
     let scopes = row.scopes.iter().map(|scope| scope.as_str());
-    sqlx::query(
+    sql::query(
         "INSERT INTO delegations (environment, delegation_id, wallet_id, generation, attempt_id,
              party, kid, content_hash, key_hash, scopes, created_at, expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -169,9 +168,9 @@ pub(crate) async fn revoke(
     environment: &EnvironmentId,
     id: DelegationId,
     because: &str,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE delegations SET revoked_at = ?, revoked_because = ?
          WHERE environment = ? AND delegation_id = ? AND revoked_at IS NULL",
     )
@@ -181,5 +180,5 @@ pub(crate) async fn revoke(
     .bind(id.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

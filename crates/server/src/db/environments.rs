@@ -1,7 +1,7 @@
 //! Environments: the tenants.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::EnvironmentId;
-use sqlx::SqliteConnection;
 
 use super::Tx;
 use super::columns::{bytes, text};
@@ -18,9 +18,9 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     row: &EnvironmentRow,
     name: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO environments (environment, name, identity_key, created_at)
          VALUES (?, ?, ?, ?)",
     )
@@ -34,8 +34,8 @@ pub(crate) async fn insert(
 }
 
 /// Every environment, oldest first.
-pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRow>, sqlx::Error> {
-    sqlx::query("SELECT environment, identity_key FROM environments ORDER BY ordinal")
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRow>, sql::Error> {
+    sql::query("SELECT environment, identity_key FROM environments ORDER BY ordinal")
         .fetch_all(conn)
         .await?
         .iter()
@@ -52,8 +52,8 @@ pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<EnvironmentRo
 pub(crate) async fn name(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("SELECT name FROM environments WHERE environment = ?")
+) -> Result<String, sql::Error> {
+    sql::query_scalar("SELECT name FROM environments WHERE environment = ?")
         .bind(environment.as_str())
         .fetch_one(conn)
         .await

@@ -2,13 +2,12 @@
 
 use halfkey_core::wire::{EscrowFile, ExportRecipient};
 use halfkey_core::{AttemptId, EnvironmentId, UnixMillis, WalletId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, bytes, signed};
+use super::sql::{self, SqliteConnection, SqliteRow};
 
-fn key_from_row(row: &SqliteRow) -> Result<ExportRecipient, sqlx::Error> {
+fn key_from_row(row: &SqliteRow) -> Result<ExportRecipient, sql::Error> {
     Ok(ExportRecipient {
         recipient: row.try_get("recipient")?,
         name: row.try_get("name")?,
@@ -21,8 +20,8 @@ fn key_from_row(row: &SqliteRow) -> Result<ExportRecipient, sqlx::Error> {
 pub(crate) async fn keys(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<ExportRecipient>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<ExportRecipient>, sql::Error> {
+    sql::query(
         "SELECT * FROM escrow_keys WHERE environment = ? AND removed_at IS NULL ORDER BY ordinal",
     )
     .bind(environment.as_str())
@@ -38,7 +37,7 @@ pub(crate) async fn in_force(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     now: UnixMillis,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<String>, sql::Error> {
     let keys = keys(conn, environment).await?;
     let usable = keys.into_iter().rev().find(|key| key.usable_at <= now);
     Ok(usable.map(|key| key.recipient))
@@ -48,8 +47,8 @@ pub(crate) async fn insert_key(
     tx: &mut Tx,
     environment: &EnvironmentId,
     key: &ExportRecipient,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO escrow_keys (environment, recipient, name, added_at, usable_at)
          VALUES (?, ?, ?, ?, ?)",
     )
@@ -67,9 +66,9 @@ pub(crate) async fn remove_key(
     tx: &mut Tx,
     environment: &EnvironmentId,
     recipient: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE escrow_keys SET removed_at = ?
          WHERE environment = ? AND recipient = ? AND removed_at IS NULL",
     )
@@ -88,7 +87,7 @@ pub(crate) struct Escrow {
     pub(crate) digest: [u8; 32],
 }
 
-fn from_row(row: &SqliteRow) -> Result<Escrow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<Escrow, sql::Error> {
     let file: String = row.try_get("file")?;
     Ok(Escrow {
         file: serde_json::from_str(&file).map_err(|_| bad_cell("file"))?,
@@ -102,8 +101,8 @@ pub(crate) async fn sealed(
     environment: &EnvironmentId,
     attempt: AttemptId,
     recipient: Option<&str>,
-) -> Result<Option<Escrow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Option<Escrow>, sql::Error> {
+    sql::query(
         "SELECT * FROM escrows
          WHERE environment = ? AND attempt_id = ? AND recipient = COALESCE(?, recipient)
          ORDER BY sealed_at DESC LIMIT 1",
@@ -123,11 +122,11 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     escrow: &Escrow,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
     let file = &escrow.file;
     let json = serde_json::to_string(file).map_err(|_| bad_cell("file"))?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO escrows (environment, attempt_id, recipient, wallet_id, generation, digest,
              file, sealed_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -142,7 +141,7 @@ pub(crate) async fn insert(
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Notes that the customer has what was sealed of `attempt`; `false` when nothing has that digest.
@@ -151,9 +150,9 @@ pub(crate) async fn acknowledge(
     environment: &EnvironmentId,
     attempt: AttemptId,
     digest: &[u8; 32],
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE escrows SET acknowledged_at = COALESCE(acknowledged_at, ?)
          WHERE environment = ? AND attempt_id = ? AND digest = ?",
     )
@@ -163,7 +162,7 @@ pub(crate) async fn acknowledge(
     .bind(digest.as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Destroys what was sealed of every attempt of the wallet but the active one (custody rule 10).
@@ -172,12 +171,11 @@ pub(crate) async fn shred_ended(
     environment: &EnvironmentId,
     wallet: WalletId,
     active: AttemptId,
-) -> Result<u64, sqlx::Error> {
-    sqlx::query("DELETE FROM escrows WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
+) -> Result<u64, sql::Error> {
+    sql::query("DELETE FROM escrows WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .bind(active.as_bytes().as_slice())
         .execute(tx.conn())
         .await
-        .map(|done| done.rows_affected())
 }

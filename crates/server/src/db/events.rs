@@ -1,8 +1,7 @@
 //! What happened in an environment, for those who fetch it or are told.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{DelegationId, EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::columns::{bad_cell, bytes, signed, unsigned};
 use super::{Tx, messages};
@@ -17,7 +16,7 @@ pub(crate) struct EventRow {
     pub(crate) created_at: UnixMillis,
 }
 
-fn from_row(row: &SqliteRow) -> Result<EventRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<EventRow, sql::Error> {
     let data: &str = row.try_get("data")?;
     Ok(EventRow {
         ordinal: unsigned(row, "ordinal")?,
@@ -34,8 +33,8 @@ pub(crate) async fn page(
     environment: &EnvironmentId,
     after: u64,
     limit: u64,
-) -> Result<Vec<EventRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<EventRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM events WHERE environment = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
     )
     .bind(environment.as_str())
@@ -55,9 +54,9 @@ pub(crate) async fn insert(
     name: &str,
     delegation: Option<DelegationId>,
     data: &serde_json::Value,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let (now, id) = (tx.now(), crate::ids::random_id());
-    sqlx::query(
+    sql::query(
         "INSERT INTO events (environment, event_id, name, delegation_id, data, created_at)
          VALUES (?, ?, ?, ?, ?, ?)",
     )
@@ -76,8 +75,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     id: &[u8; 16],
-) -> Result<Option<EventRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM events WHERE environment = ? AND event_id = ?")
+) -> Result<Option<EventRow>, sql::Error> {
+    sql::query("SELECT * FROM events WHERE environment = ? AND event_id = ?")
         .bind(environment.as_str())
         .bind(id.as_slice())
         .fetch_optional(conn)
@@ -92,9 +91,9 @@ pub(crate) async fn forget(
     tx: &mut Tx,
     environment: &EnvironmentId,
     delegation: DelegationId,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     messages::cancel(tx, environment, delegation).await?;
-    sqlx::query("DELETE FROM events WHERE environment = ? AND delegation_id = ?")
+    sql::query("DELETE FROM events WHERE environment = ? AND delegation_id = ?")
         .bind(environment.as_str())
         .bind(delegation.as_bytes().as_slice())
         .execute(tx.conn())

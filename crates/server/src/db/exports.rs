@@ -1,7 +1,7 @@
 //! Exports that were made: each id once.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{AttemptId, EnvironmentId, WalletId};
-use sqlx::SqliteConnection;
 
 use super::Tx;
 
@@ -10,15 +10,13 @@ pub(crate) async fn is_made(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     export: AttemptId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
-        "SELECT COUNT(*) FROM exports WHERE environment = ? AND export_id = ?",
-    )
-    .bind(environment.as_str())
-    .bind(export.as_bytes().as_slice())
-    .fetch_one(conn)
-    .await
-    .map(|count| count > 0)
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>("SELECT COUNT(*) FROM exports WHERE environment = ? AND export_id = ?")
+        .bind(environment.as_str())
+        .bind(export.as_bytes().as_slice())
+        .fetch_one(conn)
+        .await
+        .map(|count| count > 0)
 }
 
 /// Notes an export; `false` when its id was used before.
@@ -27,9 +25,9 @@ pub(crate) async fn insert(
     environment: &EnvironmentId,
     (wallet, export): (WalletId, AttemptId),
     recipient: Option<&str>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO exports (environment, export_id, wallet_id, exported_at, recipient)
          VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
@@ -40,5 +38,5 @@ pub(crate) async fn insert(
     .bind(recipient)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

@@ -1,14 +1,13 @@
 //! What is frozen (custody rule 28).
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::Freeze;
 use halfkey_core::{EnvironmentId, UnixMillis, WalletId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::bad_cell;
 
-fn from_row(row: &SqliteRow) -> Result<Freeze, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<Freeze, sql::Error> {
     let wallet: Vec<u8> = row.try_get("wallet_id")?;
     let wallet_id = if wallet.is_empty() {
         None
@@ -31,8 +30,8 @@ fn key(wallet: Option<&WalletId>) -> &[u8] {
 pub(crate) async fn all(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<Freeze>, sqlx::Error> {
-    sqlx::query("SELECT * FROM freezes WHERE environment = ? AND ended_at IS NULL ORDER BY ordinal")
+) -> Result<Vec<Freeze>, sql::Error> {
+    sql::query("SELECT * FROM freezes WHERE environment = ? AND ended_at IS NULL ORDER BY ordinal")
         .bind(environment.as_str())
         .fetch_all(conn)
         .await?
@@ -46,17 +45,15 @@ pub(crate) async fn of(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: Option<&WalletId>,
-) -> Result<Option<Freeze>, sqlx::Error> {
-    sqlx::query(
-        "SELECT * FROM freezes WHERE environment = ? AND wallet_id = ? AND ended_at IS NULL",
-    )
-    .bind(environment.as_str())
-    .bind(key(wallet))
-    .fetch_optional(conn)
-    .await?
-    .as_ref()
-    .map(from_row)
-    .transpose()
+) -> Result<Option<Freeze>, sql::Error> {
+    sql::query("SELECT * FROM freezes WHERE environment = ? AND wallet_id = ? AND ended_at IS NULL")
+        .bind(environment.as_str())
+        .bind(key(wallet))
+        .fetch_optional(conn)
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
 }
 
 /// Whether the environment, or the wallet, is frozen.
@@ -64,8 +61,8 @@ pub(crate) async fn holds(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: Option<&WalletId>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT EXISTS (SELECT 1 FROM freezes
          WHERE environment = ? AND wallet_id IN (x'', ?) AND ended_at IS NULL)",
     )
@@ -80,8 +77,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     freeze: &Freeze,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO freezes (environment, wallet_id, reason, frozen_at) VALUES (?, ?, ?, ?)",
     )
     .bind(environment.as_str())
@@ -98,9 +95,9 @@ pub(crate) async fn end(
     tx: &mut Tx,
     environment: &EnvironmentId,
     wallet: Option<&WalletId>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE freezes SET ended_at = ?
          WHERE environment = ? AND wallet_id = ? AND ended_at IS NULL",
     )

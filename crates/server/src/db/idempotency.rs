@@ -1,7 +1,7 @@
 //! Idempotency rows (custody rule 26): never ceremony bytes, shares or masks.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{AttemptId, EnvironmentId, UnixMillis};
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::bytes;
@@ -29,8 +29,8 @@ pub(crate) struct IdempotencyRow {
 pub(crate) async fn find(
     conn: &mut SqliteConnection,
     key: &IdempotencyKey,
-) -> Result<Option<IdempotencyRow>, sqlx::Error> {
-    let row = sqlx::query(
+) -> Result<Option<IdempotencyRow>, sql::Error> {
+    let row = sql::query(
         "SELECT body_hash, attempt_id, outcome FROM idempotency
          WHERE environment = ? AND subject = ? AND route = ? AND key = ?",
     )
@@ -55,8 +55,8 @@ pub(crate) async fn forget(
     tx: &mut Tx,
     key: &IdempotencyKey,
     before: UnixMillis,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "DELETE FROM idempotency
          WHERE environment = ? AND subject = ? AND route = ? AND created_at < ?",
     )
@@ -74,9 +74,9 @@ pub(crate) async fn put(
     tx: &mut Tx,
     key: &IdempotencyKey,
     row: &IdempotencyRow,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO idempotency (environment, subject, route, key, body_hash, attempt_id,
              outcome, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -1,7 +1,7 @@
 //! Locks of generations (custody rules 13 and 14). Only ever added to.
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{EnvironmentId, Generation, WalletId};
-use sqlx::SqliteConnection;
 
 use super::Tx;
 use super::columns::signed;
@@ -31,9 +31,9 @@ pub(crate) async fn insert(
     (wallet, generation): (WalletId, Generation),
     kind: LockKind,
     reason: &str,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO locks (environment, wallet_id, generation, kind, reason, locked_at)
          VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
@@ -45,7 +45,7 @@ pub(crate) async fn insert(
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Whether anything keeps this generation from signing.
@@ -53,8 +53,8 @@ pub(crate) async fn exists(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM locks WHERE environment = ? AND wallet_id = ? AND generation = ?",
     )
     .bind(environment.as_str())
@@ -70,8 +70,8 @@ pub(crate) async fn locked_generations(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<i64, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM locks
          WHERE environment = ? AND wallet_id = ? AND kind = 'locked'",
     )
@@ -82,9 +82,9 @@ pub(crate) async fn locked_generations(
 }
 
 /// Marks every ECDSA wallet's generation: the database was restored (custody rule 14).
-pub(crate) async fn after_restore(tx: &mut Tx, reason: &str) -> Result<u64, sqlx::Error> {
+pub(crate) async fn after_restore(tx: &mut Tx, reason: &str) -> Result<u64, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO locks (environment, wallet_id, generation, kind, reason, locked_at)
          SELECT environment, wallet_id, generation, 'needs_complete_refresh', ?, ?
          FROM wallets WHERE key_type = 'ecdsaSecp256k1' AND state <> 'aborted'
@@ -94,5 +94,4 @@ pub(crate) async fn after_restore(tx: &mut Tx, reason: &str) -> Result<u64, sqlx
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected())
 }

@@ -1,8 +1,7 @@
 //! What is to be told to webhooks: an outbox.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{DelegationId, EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, text, unsigned};
@@ -25,7 +24,7 @@ pub(crate) struct MessageRow {
     pub(crate) created_at: UnixMillis,
 }
 
-fn from_row(row: &SqliteRow) -> Result<MessageRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<MessageRow, sql::Error> {
     let next_at: Option<i64> = row.try_get("next_at")?;
     let last_status: Option<i64> = row.try_get("last_status")?;
     Ok(MessageRow {
@@ -50,7 +49,7 @@ pub(crate) async fn fan_out(
     environment: &EnvironmentId,
     event: &[u8; 16],
     name: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     for webhook in webhooks::all(tx.conn(), environment).await? {
         let wanted = webhook.events.is_empty() || webhook.events.iter().any(|one| one == name);
         if webhook.enabled && wanted {
@@ -67,9 +66,9 @@ pub(crate) async fn insert(
     (webhook, event): (&[u8; 16], &[u8; 16]),
     name: &str,
     redelivery: bool,
-) -> Result<[u8; 16], sqlx::Error> {
+) -> Result<[u8; 16], sql::Error> {
     let (now, id) = (tx.now(), crate::ids::random_id());
-    sqlx::query(
+    sql::query(
         "INSERT INTO webhook_messages (environment, webhook_id, message_id, event_id, event_name,
              redelivery, state, tries, next_at, created_at, updated_at)
          VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -93,8 +92,8 @@ pub(crate) async fn due(
     conn: &mut SqliteConnection,
     now: UnixMillis,
     limit: u64,
-) -> Result<Vec<MessageRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<MessageRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM webhook_messages WHERE next_at IS NOT NULL AND next_at <= ?
          ORDER BY next_at, ordinal LIMIT ?",
     )
@@ -113,9 +112,9 @@ pub(crate) async fn begin_try(
     tx: &mut Tx,
     message: &MessageRow,
     next_at: Option<UnixMillis>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE webhook_messages SET tries = tries + 1, next_at = ?, updated_at = ?
          WHERE message_id = ? AND state = 'waiting' AND tries = ? AND next_at IS NOT NULL",
     )
@@ -125,7 +124,7 @@ pub(crate) async fn begin_try(
     .bind(signed(message.tries)?)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// How a try ended.
@@ -135,9 +134,9 @@ pub(crate) async fn end_try(
     state: &str,
     status: Option<u16>,
     error: Option<&str>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE webhook_messages SET state = ?, last_status = ?, last_error = ?, updated_at = ?,
              next_at = CASE WHEN ? = 'waiting' THEN next_at ELSE NULL END
          WHERE message_id = ? AND state = 'waiting'",
@@ -158,9 +157,9 @@ pub(crate) async fn cancel(
     tx: &mut Tx,
     environment: &EnvironmentId,
     delegation: DelegationId,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE webhook_messages SET state = 'cancelled', next_at = NULL, updated_at = ?
          WHERE environment = ? AND state = 'waiting' AND event_id IN (
              SELECT event_id FROM events WHERE environment = ? AND delegation_id = ?)",
@@ -180,8 +179,8 @@ pub(crate) async fn of_webhook(
     environment: &EnvironmentId,
     webhook: &[u8; 16],
     limit: u64,
-) -> Result<Vec<MessageRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<MessageRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM webhook_messages WHERE environment = ? AND webhook_id = ?
          ORDER BY ordinal DESC LIMIT ?",
     )
@@ -199,8 +198,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     id: &[u8; 16],
-) -> Result<Option<MessageRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM webhook_messages WHERE environment = ? AND message_id = ?")
+) -> Result<Option<MessageRow>, sql::Error> {
+    sql::query("SELECT * FROM webhook_messages WHERE environment = ? AND message_id = ?")
         .bind(environment.as_str())
         .bind(id.as_slice())
         .fetch_optional(conn)

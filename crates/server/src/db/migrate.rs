@@ -1,8 +1,9 @@
 use halfkey_core::UnixMillis;
 use sha2::{Digest as _, Sha256};
-use sqlx::{Row as _, SqlitePool};
 
+use super::sql::{self, SqliteConnection};
 use crate::Error;
+use crate::blocking::blocking;
 
 /// Numbered, one file each, never changed once released.
 const MIGRATIONS: [(i64, &str); 9] = [
@@ -18,17 +19,24 @@ const MIGRATIONS: [(i64, &str); 9] = [
 ];
 
 /// Applies what is missing; refuses a database with migrations this version does not know.
-pub(super) async fn run(pool: &SqlitePool, now: UnixMillis) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn run(conn: &mut SqliteConnection, now: UnixMillis) -> Result<(), Error> {
+    sql::query(
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL
         ) STRICT",
     )
-    .execute(pool)
+    .execute(conn)
     .await?;
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let applied = sqlx::query("SELECT version, sha256 FROM schema_migrations ORDER BY version")
-        .fetch_all(&mut *tx)
+    blocking(|| conn.control("BEGIN IMMEDIATE"))?;
+    let done = apply(conn, now).await;
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    blocking(|| conn.control(end))?;
+    done
+}
+
+async fn apply(conn: &mut SqliteConnection, now: UnixMillis) -> Result<(), Error> {
+    let applied = sql::query("SELECT version, sha256 FROM schema_migrations ORDER BY version")
+        .fetch_all(conn)
         .await?;
     for row in &applied {
         let version: i64 = row.try_get("version")?;
@@ -45,15 +53,14 @@ pub(super) async fn run(pool: &SqlitePool, now: UnixMillis) -> Result<(), Error>
         }
     }
     for (version, sql) in MIGRATIONS.into_iter().skip(applied.len()) {
-        sqlx::raw_sql(sql).execute(&mut *tx).await?;
-        sqlx::query("INSERT INTO schema_migrations (version, sha256, applied_at) VALUES (?, ?, ?)")
+        conn.batch(sql)?;
+        sql::query("INSERT INTO schema_migrations (version, sha256, applied_at) VALUES (?, ?, ?)")
             .bind(version)
             .bind(fingerprint(sql))
             .bind(now.0)
-            .execute(&mut *tx)
+            .execute(conn)
             .await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Which pairs have proven an attempt (custody rules 3 and 7).
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::{AttemptId, EnvironmentId, PartyIndex, UnixMillis, WalletId};
-use sqlx::SqliteConnection;
 
 use super::Tx;
 use super::columns::{bad_cell, unsigned};
@@ -15,9 +15,9 @@ pub(crate) async fn insert(
     party: PartyIndex,
     operation: ProofOperation,
     signature_hash: Option<[u8; 32]>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "INSERT INTO proofs (environment, wallet_id, attempt_id, party, operation, proven_at,
              signature_hash)
          VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -41,8 +41,8 @@ pub(crate) async fn has(
     (wallet, attempt): (WalletId, AttemptId),
     party: PartyIndex,
     operation: ProofOperation,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
              AND party = ? AND operation = ?",
     )
@@ -63,8 +63,8 @@ pub(crate) async fn has_fresh(
     (wallet, attempt): (WalletId, AttemptId),
     operation: ProofOperation,
     since: UnixMillis,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
              AND operation = ? AND proven_at >= ?",
     )
@@ -86,8 +86,8 @@ pub(crate) async fn fresh_party(
     (wallet, attempt): (WalletId, AttemptId),
     operation: ProofOperation,
     since: UnixMillis,
-) -> Result<Option<PartyIndex>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Option<PartyIndex>, sql::Error> {
+    sql::query(
         "SELECT party FROM proofs WHERE environment = ? AND wallet_id = ? AND attempt_id = ?
              AND operation = ? AND proven_at >= ? ORDER BY party LIMIT 1",
     )
@@ -113,8 +113,8 @@ pub(crate) async fn is_used(
     environment: &EnvironmentId,
     (wallet, attempt): (WalletId, AttemptId),
     signature_hash: &[u8; 32],
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM proofs
          WHERE environment = ? AND wallet_id = ? AND attempt_id = ? AND signature_hash = ?",
     )

@@ -1,13 +1,12 @@
 //! Keys that exports may go to (custody rule 28).
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::ExportRecipient;
 use halfkey_core::{EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 
-fn from_row(row: &SqliteRow) -> Result<ExportRecipient, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<ExportRecipient, sql::Error> {
     Ok(ExportRecipient {
         recipient: row.try_get("recipient")?,
         name: row.try_get("name")?,
@@ -20,8 +19,8 @@ fn from_row(row: &SqliteRow) -> Result<ExportRecipient, sqlx::Error> {
 pub(crate) async fn all(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<ExportRecipient>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<ExportRecipient>, sql::Error> {
+    sql::query(
         "SELECT * FROM export_recipients WHERE environment = ? AND removed_at IS NULL
          ORDER BY ordinal",
     )
@@ -38,8 +37,8 @@ pub(crate) async fn listed(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     recipient: &str,
-) -> Result<Option<ExportRecipient>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Option<ExportRecipient>, sql::Error> {
+    sql::query(
         "SELECT * FROM export_recipients
          WHERE environment = ? AND recipient = ? AND removed_at IS NULL",
     )
@@ -56,8 +55,8 @@ pub(crate) async fn listed(
 pub(crate) async fn is_required(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<bool, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT EXISTS (SELECT 1 FROM export_recipients WHERE environment = ?)",
     )
     .bind(environment.as_str())
@@ -70,8 +69,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     one: &ExportRecipient,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO export_recipients (environment, recipient, name, added_at, usable_at)
          VALUES (?, ?, ?, ?, ?)",
     )
@@ -90,9 +89,9 @@ pub(crate) async fn remove(
     tx: &mut Tx,
     environment: &EnvironmentId,
     recipient: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE export_recipients SET removed_at = ?
          WHERE environment = ? AND recipient = ? AND removed_at IS NULL",
     )

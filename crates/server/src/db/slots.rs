@@ -1,8 +1,8 @@
 //! Accounting of OT ceremonies (custody rule 14).
 
+use super::sql::{self, SqliteConnection};
 use halfkey_core::{CeremonyId, DelegationId, EnvironmentId, Generation, WalletId};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, text, unsigned};
@@ -68,10 +68,10 @@ pub(crate) async fn open(
     key: &SlotKey,
     boot: &[u8; 16],
     cap: u64,
-) -> Result<Opened, sqlx::Error> {
+) -> Result<Opened, sql::Error> {
     let now = tx.now();
     // One statement for all three conditions: every signature pays for each trip to the database.
-    let done = sqlx::query(
+    let done = sql::query(
         "INSERT INTO slots (environment, wallet_id, generation, ceremony_id, boot_id, opened_at,
              delegation_id)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?8
@@ -92,14 +92,14 @@ pub(crate) async fn open(
     .bind(key.delegation.map(|id| id.as_bytes().to_vec()))
     .execute(tx.conn())
     .await?;
-    if done.rows_affected() == 1 {
+    if done == 1 {
         return Ok(Opened::Open);
     }
     let subject = (key.wallet, key.generation);
     if locks::exists(tx.conn(), &key.environment, subject).await? {
         return Ok(Opened::Locked);
     }
-    let used = sqlx::query_scalar::<_, i64>(
+    let used = sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM slots
          WHERE environment = ? AND wallet_id = ? AND generation = ? AND ceremony_id = ?",
     )
@@ -117,9 +117,9 @@ pub(crate) async fn close(
     tx: &mut Tx,
     key: &SlotKey,
     outcome: SlotOutcome,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE slots SET outcome = ?, closed_at = ?
          WHERE environment = ? AND wallet_id = ? AND generation = ? AND ceremony_id = ?
              AND outcome IS NULL",
@@ -132,14 +132,14 @@ pub(crate) async fn close(
     .bind(key.ceremony.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// Ends an open slot as signed; `false` when there is none, or the generation was locked in the
 /// meantime, so that nothing may leave.
-pub(crate) async fn close_signed(tx: &mut Tx, key: &SlotKey) -> Result<bool, sqlx::Error> {
+pub(crate) async fn close_signed(tx: &mut Tx, key: &SlotKey) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE slots SET outcome = 'signed', closed_at = ?5
          WHERE environment = ?1 AND wallet_id = ?2 AND generation = ?3 AND ceremony_id = ?4
              AND outcome IS NULL
@@ -153,7 +153,7 @@ pub(crate) async fn close_signed(tx: &mut Tx, key: &SlotKey) -> Result<bool, sql
     .bind(now.0)
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// How many slots of this generation ended as `suspect`.
@@ -161,8 +161,8 @@ pub(crate) async fn suspects(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<u64, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>(
+) -> Result<u64, sql::Error> {
+    sql::query_scalar::<i64>(
         "SELECT COUNT(*) FROM slots
          WHERE environment = ? AND wallet_id = ? AND generation = ? AND outcome = 'suspect'",
     )
@@ -179,8 +179,8 @@ pub(crate) async fn delegations_at_fault(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     (wallet, generation): (WalletId, Generation),
-) -> Result<Vec<DelegationId>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<DelegationId>, sql::Error> {
+    sql::query(
         "SELECT DISTINCT delegation_id FROM slots
          WHERE environment = ? AND wallet_id = ? AND generation = ?
              AND outcome IN ('failed', 'suspect') AND delegation_id IS NOT NULL
@@ -198,24 +198,23 @@ pub(crate) async fn delegations_at_fault(
 
 /// Slots whose owning boot died without an outcome are `lost`. Only right while no other process
 /// serves this database.
-pub(crate) async fn settle_lost(tx: &mut Tx, boot: &[u8; 16]) -> Result<u64, sqlx::Error> {
+pub(crate) async fn settle_lost(tx: &mut Tx, boot: &[u8; 16]) -> Result<u64, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE slots SET outcome = 'lost', closed_at = ? WHERE outcome IS NULL AND boot_id <> ?",
     )
     .bind(now.0)
     .bind(boot.as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected())
 }
 
 /// Generations with at least `at_least` lost slots, and how many.
 pub(crate) async fn lost_at_least(
     conn: &mut SqliteConnection,
     at_least: u64,
-) -> Result<Vec<(EnvironmentId, WalletId, Generation, u64)>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<(EnvironmentId, WalletId, Generation, u64)>, sql::Error> {
+    sql::query(
         "SELECT environment, wallet_id, generation, COUNT(*) AS lost FROM slots
          WHERE outcome = 'lost' GROUP BY environment, wallet_id, generation HAVING COUNT(*) >= ?",
     )
@@ -228,7 +227,7 @@ pub(crate) async fn lost_at_least(
             text(row, "environment")?,
             WalletId::from_bytes(bytes(row, "wallet_id")?),
             Generation(unsigned(row, "generation")?),
-            u64::try_from(row.try_get::<i64, _>("lost")?).unwrap_or(u64::MAX),
+            u64::try_from(row.try_get::<i64>("lost")?).unwrap_or(u64::MAX),
         ))
     })
     .collect()

@@ -1,9 +1,8 @@
 //! API tokens at rest: hashes only.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::Scope;
 use halfkey_core::{EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, bytes, text};
@@ -23,10 +22,10 @@ pub(crate) struct TokenRow {
     pub(crate) revoked_at: Option<UnixMillis>,
 }
 
-fn from_row(row: &SqliteRow) -> Result<TokenRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<TokenRow, sql::Error> {
     let scopes: &str = row.try_get("scopes")?;
-    let time = |column: &str| -> Result<Option<UnixMillis>, sqlx::Error> {
-        row.try_get::<Option<i64>, _>(column)
+    let time = |column: &'static str| -> Result<Option<UnixMillis>, sql::Error> {
+        row.try_get::<Option<i64>>(column)
             .map(|at| at.map(UnixMillis))
     };
     Ok(TokenRow {
@@ -45,14 +44,14 @@ fn from_row(row: &SqliteRow) -> Result<TokenRow, sqlx::Error> {
     })
 }
 
-pub(crate) async fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), sql::Error> {
     let scopes = token
         .scopes
         .iter()
         .map(|scope| scope.as_str())
         .collect::<Vec<_>>()
         .join(" ");
-    sqlx::query(
+    sql::query(
         "INSERT INTO api_tokens (token_id, environment, token_hash, name, scopes, created_at,
              expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -73,8 +72,8 @@ pub(crate) async fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), sqlx::Er
 pub(crate) async fn by_hash(
     conn: &mut SqliteConnection,
     hash: &[u8; 32],
-) -> Result<Option<TokenRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM api_tokens WHERE token_hash = ?")
+) -> Result<Option<TokenRow>, sql::Error> {
+    sql::query("SELECT * FROM api_tokens WHERE token_hash = ?")
         .bind(hash.as_slice())
         .fetch_optional(conn)
         .await?
@@ -87,8 +86,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     id: TokenId,
-) -> Result<Option<TokenRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM api_tokens WHERE environment = ? AND token_id = ?")
+) -> Result<Option<TokenRow>, sql::Error> {
+    sql::query("SELECT * FROM api_tokens WHERE environment = ? AND token_id = ?")
         .bind(environment.as_str())
         .bind(id.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -102,8 +101,8 @@ pub(crate) async fn by_id(
 pub(crate) async fn all(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<TokenRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM api_tokens WHERE environment = ? ORDER BY created_at, token_id")
+) -> Result<Vec<TokenRow>, sql::Error> {
+    sql::query("SELECT * FROM api_tokens WHERE environment = ? ORDER BY created_at, token_id")
         .bind(environment.as_str())
         .fetch_all(conn)
         .await?
@@ -116,9 +115,9 @@ pub(crate) async fn touch(
     tx: &mut Tx,
     environment: &EnvironmentId,
     id: TokenId,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query("UPDATE api_tokens SET last_used_at = ? WHERE environment = ? AND token_id = ?")
+    sql::query("UPDATE api_tokens SET last_used_at = ? WHERE environment = ? AND token_id = ?")
         .bind(now.0)
         .bind(environment.as_str())
         .bind(id.as_bytes().as_slice())
@@ -132,9 +131,9 @@ pub(crate) async fn revoke(
     tx: &mut Tx,
     environment: &EnvironmentId,
     id: TokenId,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE api_tokens SET revoked_at = COALESCE(revoked_at, ?)
          WHERE environment = ? AND token_id = ?",
     )
@@ -143,5 +142,5 @@ pub(crate) async fn revoke(
     .bind(id.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

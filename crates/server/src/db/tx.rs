@@ -1,22 +1,42 @@
+use core::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use halfkey_core::UnixMillis;
 use halfkey_core::wire::ActivityRef;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{SqlitePool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::BootKind;
 use super::activities::{self, Entry};
 use super::boots;
+use super::sql::{self, SqliteConnection};
+use crate::blocking::blocking;
 
 /// How long a write waits for those before it.
 const QUEUE_WAIT: Duration = Duration::from_secs(15);
 
+/// The one connection that writes, and where this process's activity chain stands.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(super) conn: SqliteConnection,
+    head: ChainHead,
+}
+
+impl Writer {
+    pub(super) fn new(conn: SqliteConnection, boot: [u8; 16], kind: BootKind) -> Self {
+        let head = ChainHead::start_of(boot, kind);
+        Self { conn, head }
+    }
+
+    /// The newest durable entry.
+    pub(super) fn last(&self) -> Option<(u64, [u8; 32])> {
+        self.head.last()
+    }
+}
+
 /// Where this process's activity chain stands.
 #[derive(Debug, Clone)]
-pub(crate) struct ChainHead {
+struct ChainHead {
     chain: [u8; 16],
     kind: BootKind,
     next: u64,
@@ -26,7 +46,7 @@ pub(crate) struct ChainHead {
 }
 
 impl ChainHead {
-    pub(crate) fn start_of(chain: [u8; 16], kind: BootKind) -> Self {
+    fn start_of(chain: [u8; 16], kind: BootKind) -> Self {
         Self {
             chain,
             kind,
@@ -36,7 +56,7 @@ impl ChainHead {
         }
     }
 
-    pub(crate) fn last(&self) -> Option<(u64, [u8; 32])> {
+    fn last(&self) -> Option<(u64, [u8; 32])> {
         self.next
             .checked_sub(1)
             .map(|sequence| (sequence, self.hash))
@@ -45,15 +65,15 @@ impl ChainHead {
 
 impl ChainHead {
     /// Inserts the next entry and moves on to it.
-    async fn append(
+    fn append(
         &mut self,
         conn: &mut SqliteConnection,
         entry: &Entry<'_>,
         now: UnixMillis,
-    ) -> Result<ActivityRef, sqlx::Error> {
+    ) -> Result<ActivityRef, sql::Error> {
         let (chain, sequence) = (self.chain, self.next);
         let head = entry.hash(&chain, sequence, now, &self.hash);
-        activities::insert(conn, entry, &chain, sequence, now, (&self.hash, &head)).await?;
+        activities::insert(conn, entry, &chain, sequence, now, (&self.hash, &head))?;
         self.next = sequence.saturating_add(1);
         self.hash = head;
         Ok(ActivityRef {
@@ -66,76 +86,85 @@ impl ChainHead {
 
 /// Waits for the one writer's turn. Whoever comes behind a store that hangs is told so, and does
 /// not wait for ever.
-async fn turn(head: Arc<Mutex<ChainHead>>) -> Result<OwnedMutexGuard<ChainHead>, sqlx::Error> {
-    tokio::time::timeout(QUEUE_WAIT, head.lock_owned())
+async fn turn(writer: Arc<Mutex<Writer>>) -> Result<OwnedMutexGuard<Writer>, sql::Error> {
+    tokio::time::timeout(QUEUE_WAIT, writer.lock_owned())
         .await
-        .map_err(|_| sqlx::Error::PoolTimedOut)
+        .map_err(|_| sql::Error::Busy)
 }
 
-/// Appends one entry in a statement that is a transaction of its own: one trip to the database
-/// instead of three.
+/// Appends one entry in a statement that is a transaction of its own.
 pub(super) async fn record_alone(
-    pool: &SqlitePool,
-    head: Arc<Mutex<ChainHead>>,
+    writer: Arc<Mutex<Writer>>,
     now: UnixMillis,
     entry: &Entry<'_>,
-) -> Result<ActivityRef, sqlx::Error> {
-    let mut guard = turn(Arc::clone(&head)).await?;
-    if guard.next == 0 || guard.stale {
+) -> Result<ActivityRef, sql::Error> {
+    let mut guard = turn(Arc::clone(&writer)).await?;
+    if guard.head.next == 0 || guard.head.stale {
         // A chain's start names the ends of others, and a stale head is read again: that takes more
         // than one statement.
         drop(guard);
-        let mut tx = Tx::begin(pool, head, now).await?;
+        let mut tx = Tx::begin(writer, now).await?;
         let activity = tx.record(entry).await?;
         tx.commit().await?;
         return Ok(activity);
     }
-    let mut conn = pool.acquire().await?;
-    let mut next = guard.clone();
+    let Writer { conn, head } = &mut *guard;
+    let mut next = head.clone();
     // Until the statement has answered nobody knows how the chain goes on.
-    guard.stale = true;
-    let activity = next.append(&mut conn, entry, now).await?;
-    *guard = next;
+    head.stale = true;
+    let activity = blocking(|| next.append(conn, entry, now))?;
+    *head = next;
     Ok(activity)
 }
 
 /// A write transaction. Dropping it without [`Tx::commit`] undoes everything.
 #[derive(Debug)]
 pub(crate) struct Tx {
-    inner: Transaction<'static, Sqlite>,
-    head: OwnedMutexGuard<ChainHead>,
+    writer: OwnedMutexGuard<Writer>,
     provisional: ChainHead,
     now: UnixMillis,
 }
 
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let conn = &mut self.writer.conn;
+        if conn.is_in_transaction()
+            && let Err(error) = conn.control("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction was not undone");
+        }
+    }
+}
+
 impl Tx {
     pub(super) async fn begin(
-        pool: &SqlitePool,
-        head: Arc<Mutex<ChainHead>>,
+        writer: Arc<Mutex<Writer>>,
         now: UnixMillis,
-    ) -> Result<Self, sqlx::Error> {
-        let mut head = turn(head).await?;
-        let mut inner = pool.begin_with("BEGIN IMMEDIATE").await?;
-        if head.stale {
-            let (next, hash) = activities::head_of(&mut inner, &head.chain).await?;
-            *head = ChainHead {
+    ) -> Result<Self, sql::Error> {
+        let mut writer = turn(writer).await?;
+        blocking(|| writer.conn.control("BEGIN IMMEDIATE"))?;
+        let provisional = writer.head.clone();
+        let mut tx = Self {
+            writer,
+            provisional,
+            now,
+        };
+        if tx.provisional.stale {
+            let chain = tx.provisional.chain;
+            let (next, hash) = activities::head_of(tx.conn(), &chain).await?;
+            tx.provisional = ChainHead {
                 next,
                 hash,
                 stale: false,
-                ..head.clone()
+                ..tx.provisional.clone()
             };
+            tx.writer.head = tx.provisional.clone();
         }
-        let provisional = head.clone();
-        Ok(Self {
-            inner,
-            head,
-            provisional,
-            now,
-        })
+        Ok(tx)
     }
 
     pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
-        &mut self.inner
+        &mut self.writer.conn
     }
 
     /// The time the transaction began; every row it writes carries it.
@@ -144,22 +173,22 @@ impl Tx {
     }
 
     /// Appends to the activity chain, in the transaction of the effect (custody rule 27).
-    pub(crate) async fn record(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
+    pub(crate) async fn record(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sql::Error> {
         if self.provisional.next == 0 {
             self.start_chain().await?;
         }
-        self.append(entry).await
+        self.append(entry)
     }
 
     /// The first entry of a chain names the end of every chain that none names yet, so that cutting
     /// one short shows in another.
-    async fn start_chain(&mut self) -> Result<(), sqlx::Error> {
-        let ChainHead { chain, kind, .. } = self.provisional.clone();
-        boots::insert(&mut self.inner, &chain, kind, self.now).await?;
-        let ends = boots::unnamed_ends(&mut self.inner).await?;
+    async fn start_chain(&mut self) -> Result<(), sql::Error> {
+        let (chain, kind, now) = (self.provisional.chain, self.provisional.kind, self.now);
+        boots::insert(self.conn(), &chain, kind, now).await?;
+        let ends = boots::unnamed_ends(self.conn()).await?;
         let mut named = Vec::with_capacity(ends.len());
         for end in &ends {
-            boots::mark_named(&mut self.inner, end).await?;
+            boots::mark_named(self.conn(), end).await?;
             named.push(serde_json::json!({
                 "chain": hex::encode(end.chain),
                 "sequence": end.sequence,
@@ -168,28 +197,24 @@ impl Tx {
         }
         let detail = serde_json::json!({ "ends": named });
         self.append(&Entry::of_node("boot").detail(detail))
-            .await
             .map(drop)
     }
 
-    async fn append(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sqlx::Error> {
+    fn append(&mut self, entry: &Entry<'_>) -> Result<ActivityRef, sql::Error> {
         self.provisional
-            .append(&mut self.inner, entry, self.now)
-            .await
+            .append(&mut self.writer.conn, entry, self.now)
     }
 
     /// Makes everything durable.
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let Self {
-            inner,
-            mut head,
-            provisional,
-            ..
-        } = self;
+    pub(crate) fn commit(self) -> Ready<Result<(), sql::Error>> {
+        ready(self.end())
+    }
+
+    fn end(mut self) -> Result<(), sql::Error> {
         // Until the commit has answered nobody knows how the chain goes on.
-        head.stale = true;
-        inner.commit().await?;
-        *head = provisional;
+        self.writer.head.stale = true;
+        blocking(|| self.writer.conn.control("COMMIT"))?;
+        self.writer.head = self.provisional.clone();
         Ok(())
     }
 }

@@ -1,12 +1,11 @@
 //! Wallets and their state. No row is written per signature.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::wire::{ProofState, WalletState, WalletSummary};
 use halfkey_core::{
     AttemptId, ChainName, CustodyOrigin, DerivationPath, EnvironmentId, Generation, KeyShareId,
     KeyType, ShareSetId, ThresholdSignatureScheme, UnixMillis, Variant, WalletId,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bad_cell, bytes, signed, text, unsigned};
@@ -114,7 +113,7 @@ const fn key_type_text(key_type: KeyType) -> &'static str {
     }
 }
 
-fn key_type_from(text: &str) -> Result<KeyType, sqlx::Error> {
+fn key_type_from(text: &str) -> Result<KeyType, sql::Error> {
     match text {
         "ecdsaSecp256k1" => Ok(KeyType::EcdsaSecp256k1),
         "ed25519Exportable" => Ok(KeyType::Ed25519Exportable),
@@ -123,7 +122,7 @@ fn key_type_from(text: &str) -> Result<KeyType, sqlx::Error> {
     }
 }
 
-fn from_row(row: &SqliteRow) -> Result<WalletRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<WalletRow, sql::Error> {
     let state: &str = row.try_get("state")?;
     let proof: &str = row.try_get("proof")?;
     let bits =
@@ -157,7 +156,7 @@ fn from_row(row: &SqliteRow) -> Result<WalletRow, sqlx::Error> {
     })
 }
 
-fn proof_from(text: &str) -> Result<ProofState, sqlx::Error> {
+fn proof_from(text: &str) -> Result<ProofState, sql::Error> {
     match text {
         "unproven" => Ok(ProofState::Unproven),
         "proven" => Ok(ProofState::Proven),
@@ -176,8 +175,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Option<WalletRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM wallet_states WHERE environment = ? AND wallet_id = ?")
+) -> Result<Option<WalletRow>, sql::Error> {
+    sql::query("SELECT * FROM wallet_states WHERE environment = ? AND wallet_id = ?")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -202,8 +201,8 @@ pub(crate) async fn for_signing(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<Option<ForSigning>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Option<ForSigning>, sql::Error> {
+    sql::query(
         "SELECT w.*, s.sealed AS sealed, EXISTS (SELECT 1 FROM freezes f
              WHERE f.environment = w.environment AND f.wallet_id IN (x'', w.wallet_id)
                  AND f.ended_at IS NULL) AS is_frozen
@@ -220,7 +219,7 @@ pub(crate) async fn for_signing(
         Ok(ForSigning {
             wallet: from_row(&row)?,
             sealed: row.try_get("sealed")?,
-            is_frozen: row.try_get::<i64, _>("is_frozen")? != 0,
+            is_frozen: row.try_get::<i64>("is_frozen")? != 0,
         })
     })
     .transpose()
@@ -231,8 +230,8 @@ pub(crate) async fn by_address(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     canonical_address: &str,
-) -> Result<Option<WalletRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Option<WalletRow>, sql::Error> {
+    sql::query(
         "SELECT * FROM wallet_states
          WHERE environment = ? AND canonical_address = ? AND state <> 'aborted'",
     )
@@ -251,8 +250,8 @@ pub(crate) async fn page(
     environment: &EnvironmentId,
     after: u64,
     limit: u64,
-) -> Result<Vec<(u64, WalletRow)>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<(u64, WalletRow)>, sql::Error> {
+    sql::query(
         "SELECT * FROM wallet_states WHERE environment = ? AND ordinal > ?
          ORDER BY ordinal LIMIT ?",
     )
@@ -270,8 +269,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     wallet: &WalletRow,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO wallets (environment, wallet_id, chain, address, canonical_address, scheme,
              key_type, derivation_path, share_set_id, key_share_id, group_public_key,
              account_public_key, custody_origin, state, proof, generation, attempt_id, created_at)
@@ -304,8 +303,8 @@ pub(crate) async fn activate(
     environment: &EnvironmentId,
     wallet: WalletId,
     proof: ProofState,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "UPDATE wallets SET state = 'active', proof = ?
          WHERE environment = ? AND wallet_id = ? AND state = 'pending'",
     )
@@ -314,7 +313,7 @@ pub(crate) async fn activate(
     .bind(wallet.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// The whole key leaves: said of the wallet for ever.
@@ -322,8 +321,8 @@ pub(crate) async fn mark_exported(
     tx: &mut Tx,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE wallets SET exported = 1 WHERE environment = ? AND wallet_id = ?")
+) -> Result<(), sql::Error> {
+    sql::query("UPDATE wallets SET exported = 1 WHERE environment = ? AND wallet_id = ?")
         .bind(environment.as_str())
         .bind(wallet.as_bytes().as_slice())
         .execute(tx.conn())
@@ -336,8 +335,8 @@ pub(crate) async fn abort(
     tx: &mut Tx,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "UPDATE wallets SET state = 'aborted'
          WHERE environment = ? AND wallet_id = ? AND state = 'pending'",
     )
@@ -345,7 +344,7 @@ pub(crate) async fn abort(
     .bind(wallet.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }
 
 /// An active wallet's shares were seen again; `false` when that was known before.
@@ -353,8 +352,8 @@ pub(crate) async fn mark_proven(
     tx: &mut Tx,
     environment: &EnvironmentId,
     wallet: WalletId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "UPDATE wallets SET proof = 'proven'
          WHERE environment = ? AND wallet_id = ? AND state = 'active' AND proof = 'unproven'",
     )
@@ -362,5 +361,5 @@ pub(crate) async fn mark_proven(
     .bind(wallet.as_bytes().as_slice())
     .execute(tx.conn())
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|changed| changed == 1)
 }

@@ -1,8 +1,7 @@
 //! Webhooks.
 
+use super::sql::{self, SqliteConnection, SqliteRow};
 use halfkey_core::{EnvironmentId, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::Tx;
 use super::columns::{bytes, signed, unsigned};
@@ -20,7 +19,7 @@ pub(crate) struct WebhookRow {
     pub(crate) updated_at: UnixMillis,
 }
 
-fn from_row(row: &SqliteRow) -> Result<WebhookRow, sqlx::Error> {
+fn from_row(row: &SqliteRow) -> Result<WebhookRow, sql::Error> {
     let events: &str = row.try_get("events")?;
     Ok(WebhookRow {
         id: bytes(row, "webhook_id")?,
@@ -37,8 +36,8 @@ fn from_row(row: &SqliteRow) -> Result<WebhookRow, sqlx::Error> {
 pub(crate) async fn all(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
-) -> Result<Vec<WebhookRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM webhooks WHERE environment = ? ORDER BY ordinal")
+) -> Result<Vec<WebhookRow>, sql::Error> {
+    sql::query("SELECT * FROM webhooks WHERE environment = ? ORDER BY ordinal")
         .bind(environment.as_str())
         .fetch_all(conn)
         .await?
@@ -51,8 +50,8 @@ pub(crate) async fn by_id(
     conn: &mut SqliteConnection,
     environment: &EnvironmentId,
     id: &[u8; 16],
-) -> Result<Option<WebhookRow>, sqlx::Error> {
-    sqlx::query("SELECT * FROM webhooks WHERE environment = ? AND webhook_id = ?")
+) -> Result<Option<WebhookRow>, sql::Error> {
+    sql::query("SELECT * FROM webhooks WHERE environment = ? AND webhook_id = ?")
         .bind(environment.as_str())
         .bind(id.as_slice())
         .fetch_optional(conn)
@@ -66,8 +65,8 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     environment: &EnvironmentId,
     row: &WebhookRow,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO webhooks (environment, webhook_id, url, events, enabled, secret_version,
              created_at, updated_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -90,9 +89,9 @@ pub(crate) async fn update(
     tx: &mut Tx,
     environment: &EnvironmentId,
     row: &WebhookRow,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let now = tx.now();
-    sqlx::query(
+    sql::query(
         "UPDATE webhooks SET url = ?, events = ?, enabled = ?, secret_version = ?, updated_at = ?
          WHERE environment = ? AND webhook_id = ?",
     )
@@ -113,16 +112,16 @@ pub(crate) async fn delete(
     tx: &mut Tx,
     environment: &EnvironmentId,
     id: &[u8; 16],
-) -> Result<bool, sqlx::Error> {
-    sqlx::query("DELETE FROM webhook_messages WHERE environment = ? AND webhook_id = ?")
+) -> Result<bool, sql::Error> {
+    sql::query("DELETE FROM webhook_messages WHERE environment = ? AND webhook_id = ?")
         .bind(environment.as_str())
         .bind(id.as_slice())
         .execute(tx.conn())
         .await?;
-    sqlx::query("DELETE FROM webhooks WHERE environment = ? AND webhook_id = ?")
+    sql::query("DELETE FROM webhooks WHERE environment = ? AND webhook_id = ?")
         .bind(environment.as_str())
         .bind(id.as_slice())
         .execute(tx.conn())
         .await
-        .map(|done| done.rows_affected() == 1)
+        .map(|changed| changed == 1)
 }

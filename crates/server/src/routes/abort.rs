@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use halfkey_core::wire::{AbortReply, ActivityRef, AttemptState, Scope};
+use halfkey_core::wire::{
+    AbortReply, ActivityRef, AttemptState, ChangeOperation, Scope, WalletState,
+};
 use halfkey_core::{AttemptId, Generation, WalletId, crash_point};
 
 use super::attempt_id;
@@ -12,8 +14,11 @@ use crate::auth::{Caller, Credential};
 use crate::ceremony::running::dispose_all;
 use crate::db::attempts::AttemptRow;
 use crate::db::slots::SlotOutcome;
-use crate::db::{Entry, Tx, attempts, wallets};
+use crate::db::{Entry, Tx, attempts, changes, wallets};
 use crate::web::Call;
+
+/// Each of them lets some attempt be ended.
+const ENDING: [Scope; 4] = [Scope::Create, Scope::Refresh, Scope::Reshare, Scope::Export];
 
 /// What an abort found.
 #[derive(Debug)]
@@ -27,15 +32,18 @@ pub(super) enum Aborted {
 }
 
 /// `POST …/{wallet}/attempts/{attempt}/abort`: a tombstone that beats any later commit. A committed
-/// attempt stays committed; the signed reply says which.
+/// attempt stays committed; the signed reply says which. Takes what the operation took that the
+/// attempt is of: a new wallet's goes with the scope to create, a change's with its own.
 pub(super) async fn abort(
     State(app): State<Arc<App>>,
     Path((env, wallet, attempt)): Path<(String, String, String)>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let caller = call
-        .authorize(&env, Credential::Either, Some(Scope::Create))
-        .await?;
+    let caller = call.authorize(&env, Credential::Either, None).await?;
+    // Which one it has to be depends on the attempt.
+    if !ENDING.iter().any(|scope| caller.require(*scope).is_ok()) {
+        caller.require(Scope::Create)?;
+    }
     let wallet = wallet
         .parse::<WalletId>()
         .map_err(|_| ApiError::not_found("wallet"))?;
@@ -55,6 +63,7 @@ async fn abort_attempt(
 ) -> Result<AbortReply, ApiError> {
     let environment = &caller.environment;
     let mut tx = app.db.begin().await?;
+    check_scope(&mut tx, caller, wallet, attempt).await?;
     let aborted = abort_in(&mut tx, caller, Some(wallet), attempt).await?;
     crash_point("abort.before-commit");
     tx.commit().await?;
@@ -74,6 +83,35 @@ async fn abort_attempt(
         attempt: app.attempt_reply(environment, attempt, Some(wallet), state),
         activity,
     })
+}
+
+/// An attempt ends by the scope it begins with, so that a token that may not change a wallet's
+/// shares cannot keep them from being changed either (custody rule 28).
+async fn check_scope(
+    tx: &mut Tx,
+    caller: &Caller,
+    wallet: WalletId,
+    attempt: AttemptId,
+) -> Result<(), ApiError> {
+    let environment = &caller.environment.id;
+    if let Some(change) = changes::by_attempt(tx.conn(), environment, attempt).await? {
+        return caller.require(match change.operation {
+            ChangeOperation::Refresh => Scope::Refresh,
+            _ => Scope::Reshare,
+        });
+    }
+    let known = attempts::by_id(tx.conn(), environment, attempt).await?;
+    let owner = wallets::by_id(tx.conn(), environment, wallet).await?;
+    let is_active = owner.is_some_and(|row| row.stored_state == WalletState::Active);
+    if known.is_none() && is_active {
+        // Of a wallet that was made, an attempt to come is no create.
+        let may_end = [Scope::Refresh, Scope::Reshare, Scope::Export];
+        if may_end.iter().any(|scope| caller.require(*scope).is_ok()) {
+            return Ok(());
+        }
+        return caller.require(Scope::Refresh);
+    }
+    caller.require(Scope::Create)
 }
 
 /// Aborts in a transaction of the caller's: one compare-and-set (custody rule 6). `wallet` is what

@@ -4,9 +4,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{
-    BackupLocationsReply, BackupLocationsRequest, BackupPlace, ErrorCode, LocatedBackup,
-    RecoverReply, RecoverRequest, RecoveredShare, Scope, StoreBackupReply, StoreBackupRequest,
-    WalletState,
+    BackupLocationsReply, BackupLocationsRequest, BackupPlace, DropBackupsReply,
+    DropBackupsRequest, ErrorCode, LocatedBackup, RecoverReply, RecoverRequest, RecoveredShare,
+    Scope, StoreBackupReply, StoreBackupRequest, WalletState,
 };
 use halfkey_core::{BackupId, BackupLocation, Generation, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
@@ -24,7 +24,7 @@ use crate::web::Call;
 /// Characters of one encrypted share: several times an ECDSA share of three parties.
 const LONGEST_CREDENTIAL: usize = 400_000;
 /// Backups kept per generation: every party's, under a few passwords.
-const MOST_BACKUPS: u64 = 32;
+const MOST_BACKUPS: usize = 32;
 /// Fetches of one wallet's backups in one window.
 const MOST_FETCHES: u64 = 10;
 /// The window, in milliseconds.
@@ -57,9 +57,18 @@ async fn store_all(
     wallet: &WalletRow,
     body: StoreBackupRequest,
 ) -> Result<StoreBackupReply, ApiError> {
+    if !body.replaces.is_empty() {
+        caller.require(Scope::Backup)?;
+    }
     let generation = body.generation.unwrap_or(wallet.generation);
-    let rows = rows_of(wallet, generation, body)?;
-    let (ids, activity) = put_all(app, caller, wallet, generation, &rows, "backup.stored").await?;
+    let leaving = body.replaces.clone();
+    let put = Put {
+        generation,
+        rows: rows_of(wallet, generation, body)?,
+        leaving,
+        kind: "backup.stored",
+    };
+    let (ids, activity) = put_all(app, caller, wallet, &put).await?;
     Ok(StoreBackupReply {
         key_share_ids: ids,
         activity: Some(activity),
@@ -112,15 +121,30 @@ fn rows_of(
         .collect()
 }
 
+/// Rows to store.
+struct Put {
+    generation: Generation,
+    rows: Vec<BackupRow>,
+    /// What they will take the place of.
+    leaving: Vec<BackupId>,
+    /// Of the activity entry.
+    kind: &'static str,
+}
+
 /// Stores rows in one transaction with their activity entry.
 async fn put_all(
     app: &App,
     caller: &Caller,
     wallet: &WalletRow,
-    generation: Generation,
-    rows: &[BackupRow],
-    kind: &str,
+    put: &Put,
 ) -> Result<(Vec<BackupId>, halfkey_core::wire::ActivityRef), ApiError> {
+    let Put {
+        generation,
+        rows,
+        leaving,
+        kind,
+    } = put;
+    let generation = *generation;
     let environment = &caller.environment.id;
     if wallet.stored_state == WalletState::Aborted {
         return Err(ApiError::not_found("wallet"));
@@ -135,8 +159,15 @@ async fn put_all(
         ids.push(backups::insert(&mut tx, environment, wallet.wallet, row).await?);
     }
     let of = (wallet.wallet, generation);
-    if backups::count(tx.conn(), environment, of).await? > MOST_BACKUPS {
-        let message = format!("a generation has at most {MOST_BACKUPS} backups");
+    let kept = backups::ids_of_generation(tx.conn(), environment, of).await?;
+    let kept = kept
+        .iter()
+        .filter(|id| !leaving.contains(id) || ids.contains(id));
+    if kept.count() > MOST_BACKUPS {
+        let message = format!(
+            "a generation has at most {MOST_BACKUPS} backups: replace some, or drop what is not \
+             needed"
+        );
         return Err(ApiError::new(ErrorCode::TooManyRequests, message));
     }
     let actor = caller.actor();
@@ -303,8 +334,13 @@ async fn register(
     drop(conn);
     let kept: Vec<_> = here.iter().map(|one| one.key_share_id).collect();
     if !elsewhere.is_empty() {
-        let rows: Vec<_> = elsewhere.iter().map(|(row, _)| row.clone()).collect();
-        let (ids, _) = put_all(app, caller, wallet, generation, &rows, "backup.located").await?;
+        let put = Put {
+            generation,
+            rows: elsewhere.iter().map(|(row, _)| row.clone()).collect(),
+            leaving: Vec::new(),
+            kind: "backup.located",
+        };
+        let (ids, _) = put_all(app, caller, wallet, &put).await?;
         let named = ids.into_iter().zip(&elsewhere);
         here.extend(named.map(|(id, (_, place))| located(id, place)));
     }
@@ -327,8 +363,10 @@ async fn replace(
     kept: &[BackupId],
     replaced: &[BackupId],
 ) -> Result<(), ApiError> {
-    let most = usize::try_from(MOST_BACKUPS).unwrap_or(usize::MAX);
-    if replaced.len() > most || kept.is_empty() || replaced.iter().any(|id| kept.contains(id)) {
+    if replaced.len() > MOST_BACKUPS
+        || kept.is_empty()
+        || replaced.iter().any(|id| kept.contains(id))
+    {
         let message = "a backup is replaced by another one that is kept here";
         return Err(ApiError::invalid(message));
     }
@@ -352,6 +390,61 @@ async fn replace(
     tx.commit().await?;
     crash_point("backup.after-replace");
     Ok(())
+}
+
+/// `POST …/{wallet}/keyShares/backup/drop`: forgets backups, those kept here and what is said of
+/// those kept elsewhere. Takes the API token.
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    Path((env, wallet)): Path<(String, String)>,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let caller = call
+        .authorize(&env, Credential::Either, Some(Scope::Backup))
+        .await?;
+    let decoded = call.decode::<DropBackupsRequest>().await?;
+    let ids = decoded.body.key_share_ids;
+    // Twice the most there are: some may be on their way out.
+    if ids.is_empty() || ids.len() > 2 * MOST_BACKUPS {
+        return Err(ApiError::invalid("keyShareIds has 1 to 64 entries"));
+    }
+    let worker = Arc::clone(&app);
+    let reply = app
+        .to_the_end(async move {
+            let wallet = wallet_of(&worker, &caller.environment, &wallet).await?;
+            freeze::check(&worker, &caller, Some(&wallet.wallet)).await?;
+            drop_all(&worker, &caller, &wallet, &ids).await
+        })
+        .await?;
+    decoded.reply.ok(&reply)
+}
+
+async fn drop_all(
+    app: &App,
+    caller: &Caller,
+    wallet: &WalletRow,
+    ids: &[BackupId],
+) -> Result<DropBackupsReply, ApiError> {
+    let environment = &caller.environment.id;
+    let mut tx = app.db.begin().await?;
+    let mut dropped = 0_u64;
+    for id in ids {
+        let gone = backups::forget(&mut tx, environment, wallet.wallet, *id).await?;
+        dropped = dropped.saturating_add(gone);
+    }
+    let actor = caller.actor();
+    let entry = Entry::new(environment, "backup.dropped", &actor)
+        .wallet(wallet.wallet)
+        .request(caller.request)
+        .detail(serde_json::json!({ "backups": ids, "dropped": dropped }));
+    let activity = tx.record(&entry).await?;
+    crash_point("backup.before-drop");
+    tx.commit().await?;
+    crash_point("backup.after-drop");
+    Ok(DropBackupsReply {
+        dropped,
+        activity: Some(activity),
+    })
 }
 
 fn located(id: BackupId, place: &BackupPlace) -> LocatedBackup {

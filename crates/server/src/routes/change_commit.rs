@@ -1,6 +1,7 @@
 //! The commit of a refresh, reshare or replacement: the staged generation becomes the active one
 //! and the one before it is kept or shredded (custody rules 3, 6, 7, 9 and 10).
 
+use crate::db::sql;
 use std::sync::atomic::Ordering;
 
 use halfkey_core::PartyIndex;
@@ -92,9 +93,7 @@ pub(super) async fn commit(
             "a staged attempt did not become committed",
         ));
     }
-    if compromised {
-        shred(tx, wanted, &change).await?;
-    }
+    shred(tx, wanted, &change, compromised).await?;
     app.metrics.wallets_changed.fetch_add(1, Ordering::Relaxed);
     Ok(CommitReply {
         state: WalletState::Active,
@@ -108,26 +107,41 @@ pub(super) async fn commit(
 
 /// Whether a revoked delegate has a share of the generation: then it is not kept, whatever was
 /// asked for (custody rule 31).
-async fn was_taken_back(
-    tx: &mut Tx,
-    wanted: &Commit,
-    now: &WalletRow,
-) -> Result<bool, sqlx::Error> {
+async fn was_taken_back(tx: &mut Tx, wanted: &Commit, now: &WalletRow) -> Result<bool, sql::Error> {
     let of = (now.wallet, now.generation);
     delegations::any_revoked(tx.conn(), &wanted.caller.environment.id, of).await
 }
 
-/// Nothing of earlier generations stays (custody rule 10).
-async fn shred(tx: &mut Tx, wanted: &Commit, change: &StagedChange) -> Result<(), ApiError> {
+/// After a compromise nothing of earlier generations stays (custody rule 10), and otherwise nothing
+/// that a revoked delegate has the other half of.
+async fn shred(
+    tx: &mut Tx,
+    wanted: &Commit,
+    change: &StagedChange,
+    compromised: bool,
+) -> Result<(), ApiError> {
     let caller = &wanted.caller;
     let environment = &caller.environment.id;
-    let shredded = changes::shred_ended(tx, environment, change.wallet, change.attempt).await?;
-    let of = (change.wallet, change.attempt);
-    let sealed = escrows::shred_ended(tx, environment, of.0, of.1).await?;
+    let (wallet, active) = (change.wallet, change.attempt);
+    let shredded = if compromised {
+        changes::shred_ended(tx, environment, wallet, active).await?
+    } else {
+        changes::shred_taken_back(tx, environment, wallet, active).await?
+    };
+    // Escrowed shares of a revoked delegate's generation stay: without the escrow key's secret half
+    // they are of no use to it.
+    let sealed = if compromised {
+        escrows::shred_ended(tx, environment, wallet, active).await?
+    } else {
+        0
+    };
+    if !compromised && shredded == 0 {
+        return Ok(());
+    }
     let actor = caller.actor();
     let entry = Entry::new(environment, "shares.shredded", &actor)
-        .wallet(change.wallet)
-        .attempt(change.attempt)
+        .wallet(wallet)
+        .attempt(active)
         .request(caller.request)
         .detail(serde_json::json!({ "shares": shredded, "escrows": sealed }));
     tx.record(&entry).await?;

@@ -17,6 +17,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
 use crate::db::delegations::{self, DelegationRow};
+use crate::db::sql;
 use crate::db::wallets::WalletRow;
 use crate::db::{Entry, Tx, delegation_keys, events, proofs, wallets};
 use crate::delegation::CREATED;
@@ -234,7 +235,7 @@ async fn record(
     tx: &mut Tx,
     wanted: &Wanted,
     row: &DelegationRow,
-) -> Result<ActivityRef, sqlx::Error> {
+) -> Result<ActivityRef, sql::Error> {
     let actor = wanted.caller.actor();
     let detail = serde_json::json!({
         "delegation": row.id.to_string(),

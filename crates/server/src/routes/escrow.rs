@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::auth::{Caller, Credential};
 use crate::ceremony::key_share::{self, OpenFor};
 use crate::db::escrows::Escrow;
+use crate::db::sql::SqliteConnection;
 use crate::db::wallets::WalletRow;
 use crate::db::{Entry, Tx, attempts, escrows};
 use crate::freeze;
@@ -80,7 +81,7 @@ async fn give(
 
 /// The wallet under the generation of `attempt`, where that may still be sealed: staged or active.
 async fn live_generation(
-    conn: &mut sqlx::SqliteConnection,
+    conn: &mut SqliteConnection,
     caller: &Caller,
     wallet: WalletRow,
     attempt: AttemptId,

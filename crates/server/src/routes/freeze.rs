@@ -7,6 +7,7 @@ use halfkey_core::wire::{
     Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, Scope, UnfreezeRequest,
 };
 
+use super::once::Once;
 use super::wallet_of;
 use crate::api_error::ApiError;
 use crate::app::App;
@@ -39,10 +40,12 @@ pub(super) async fn freeze(
     let caller = call
         .authorize(&env, Credential::Either, Some(Scope::Freeze))
         .await?;
+    let key = call.idempotency_key()?;
     let decoded = call.decode::<FreezeRequest>().await?;
+    let once = Once::new(&caller, "freeze", key, decoded.digest);
     let (worker, body) = (Arc::clone(&app), decoded.body);
     let reply = app
-        .to_the_end(async move { hold(&worker, &caller, body).await })
+        .to_the_end(async move { hold(&worker, &caller, body, &once).await })
         .await?;
     decoded.reply.ok(&reply)
 }
@@ -51,6 +54,7 @@ async fn hold(
     app: &Arc<App>,
     caller: &Caller,
     body: FreezeRequest,
+    once: &Once,
 ) -> Result<FreezeReply, ApiError> {
     if body.reason.is_empty() || body.reason.chars().count() > 500 {
         return Err(ApiError::invalid("a reason is 1 to 500 characters"));
@@ -60,12 +64,19 @@ async fn hold(
     }
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
+    // A late repeat does not freeze again what was unfrozen since.
+    if let Some(first) = once.first(&mut tx).await? {
+        return Ok(first);
+    }
     let held = freezes::of(tx.conn(), environment, body.wallet_id.as_ref()).await?;
     let reply = if let Some(freeze) = held {
-        FreezeReply {
+        let reply = FreezeReply {
             freeze,
             activity: None,
-        }
+        };
+        once.keep(&mut tx, &reply).await?;
+        tx.commit().await?;
+        reply
     } else {
         let freeze = Freeze {
             wallet_id: body.wallet_id,
@@ -77,13 +88,16 @@ async fn hold(
         let entry = entry(caller, "frozen", &actor, freeze.wallet_id)
             .detail(serde_json::json!({ "reason": freeze.reason }));
         let activity = tx.record(&entry).await?;
-        tx.commit().await?;
-        app.advance_anchor().await;
-        FreezeReply {
+        let reply = FreezeReply {
             freeze,
             activity: Some(activity),
-        }
+        };
+        once.keep(&mut tx, &reply).await?;
+        tx.commit().await?;
+        app.advance_anchor().await;
+        reply
     };
+    caller.environment.keys.forget();
     // What is under way ends now, not at its next round.
     let killed = match &reply.freeze.wallet_id {
         Some(wallet) => app.table.kill_wallet(environment, *wallet, None),
@@ -115,10 +129,12 @@ pub(super) async fn unfreeze(
     let caller = call
         .authorize(&env, Credential::Either, Some(Scope::Unfreeze))
         .await?;
+    let key = call.idempotency_key()?;
     let decoded = call.decode::<UnfreezeRequest>().await?;
+    let once = Once::new(&caller, "unfreeze", key, decoded.digest);
     let (worker, wallet) = (Arc::clone(&app), decoded.body.wallet_id);
     let reply = app
-        .to_the_end(async move { release(&worker, &caller, wallet).await })
+        .to_the_end(async move { release(&worker, &caller, wallet, &once).await })
         .await?;
     decoded.reply.ok(&reply)
 }
@@ -127,9 +143,14 @@ async fn release(
     app: &App,
     caller: &Caller,
     wallet: Option<WalletId>,
+    once: &Once,
 ) -> Result<FreezeReply, ApiError> {
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
+    // A late repeat does not unfreeze what was frozen again since.
+    if let Some(first) = once.first(&mut tx).await? {
+        return Ok(first);
+    }
     let held = freezes::of(tx.conn(), environment, wallet.as_ref()).await?;
     let freeze = held.ok_or_else(|| ApiError::not_found("freeze"))?;
     freezes::end(&mut tx, environment, wallet.as_ref()).await?;
@@ -137,12 +158,14 @@ async fn release(
     let activity = tx
         .record(&entry(caller, "unfrozen", &actor, wallet))
         .await?;
-    tx.commit().await?;
-    app.advance_anchor().await;
-    Ok(FreezeReply {
+    let reply = FreezeReply {
         freeze,
         activity: Some(activity),
-    })
+    };
+    once.keep(&mut tx, &reply).await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(reply)
 }
 
 /// `POST /environments/{env}/waas/tokens/revokeOthers`: ends every token of the environment but the
@@ -155,17 +178,27 @@ pub(super) async fn revoke_others(
     let caller = call
         .authorize(&env, Credential::Either, Some(Scope::Freeze))
         .await?;
+    let key = call.idempotency_key()?;
     let decoded = call.unparsed().await?;
+    let once = Once::new(&caller, "revokeOthers", key, decoded.digest);
     let worker = Arc::clone(&app);
     let reply = app
-        .to_the_end(async move { end_others(&worker, &caller).await })
+        .to_the_end(async move { end_others(&worker, &caller, &once).await })
         .await?;
     decoded.reply.ok(&reply)
 }
 
-async fn end_others(app: &App, caller: &Caller) -> Result<RevokeOthersReply, ApiError> {
+async fn end_others(
+    app: &App,
+    caller: &Caller,
+    once: &Once,
+) -> Result<RevokeOthersReply, ApiError> {
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
+    // A late repeat does not end tokens that were made since.
+    if let Some(first) = once.first(&mut tx).await? {
+        return Ok(first);
+    }
     let mut revoked = Vec::new();
     for token in tokens::all(tx.conn(), environment).await? {
         if token.id == caller.token || token.revoked_at.is_some() {
@@ -175,19 +208,24 @@ async fn end_others(app: &App, caller: &Caller) -> Result<RevokeOthersReply, Api
         revoked.push(token.id.to_string());
     }
     if revoked.is_empty() {
-        return Ok(RevokeOthersReply {
+        let reply = RevokeOthersReply {
             revoked,
             activity: None,
-        });
+        };
+        once.keep(&mut tx, &reply).await?;
+        tx.commit().await?;
+        return Ok(reply);
     }
     let actor = caller.actor();
     let entry = entry(caller, "tokens.revoked", &actor, None)
         .detail(serde_json::json!({ "tokens": revoked }));
     let activity = tx.record(&entry).await?;
-    tx.commit().await?;
-    app.advance_anchor().await;
-    Ok(RevokeOthersReply {
+    let reply = RevokeOthersReply {
         revoked,
         activity: Some(activity),
-    })
+    };
+    once.keep(&mut tx, &reply).await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(reply)
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 
 use crate::api_error::ApiError;
 use crate::app::App;
+use crate::db::sql;
 
 /// The process runs.
 pub(super) async fn healthz() -> &'static str {
@@ -15,6 +16,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if app.is_draining() {
         return Err(ApiError::unavailable("draining"));
     }
-    sqlx::query("SELECT 1").execute(app.db.read()).await?;
+    let mut conn = app.db.read().acquire().await?;
+    sql::query_scalar::<i64>("SELECT 1")
+        .fetch_one(&mut conn)
+        .await?;
     Ok("ok")
 }

@@ -7,6 +7,7 @@ use halfkey_core::wire::{
 };
 use halfkey_mpc::age::Recipient;
 
+use super::once::Once;
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -45,10 +46,12 @@ pub(super) async fn add(
     let caller = call
         .authorize(&env, Credential::Either, Some(Scope::Recipients))
         .await?;
+    let key = call.idempotency_key()?;
     let decoded = call.decode::<AddRecipientRequest>().await?;
+    let once = Once::new(&caller, "exportRecipients/add", key, decoded.digest);
     let (worker, body) = (Arc::clone(&app), decoded.body);
     let reply = app
-        .to_the_end(async move { put(&worker, &caller, body).await })
+        .to_the_end(async move { put(&worker, &caller, body, &once).await })
         .await?;
     decoded.reply.ok(&reply)
 }
@@ -57,17 +60,25 @@ async fn put(
     app: &App,
     caller: &Caller,
     body: AddRecipientRequest,
+    once: &Once,
 ) -> Result<RecipientReply, ApiError> {
     let key = text_of(&body.recipient)?;
     check_name(&body.name)?;
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
+    // A late repeat does not list again what was removed since.
+    if let Some(first) = once.first(&mut tx).await? {
+        return Ok(first);
+    }
     if let Some(recipient) = recipients::listed(tx.conn(), environment, &key).await? {
         // A repeat does not begin the delay again, nor end it.
-        return Ok(RecipientReply {
+        let reply = RecipientReply {
             recipient,
             activity: None,
-        });
+        };
+        once.keep(&mut tx, &reply).await?;
+        tx.commit().await?;
+        return Ok(reply);
     }
     if recipients::all(tx.conn(), environment).await?.len() >= MOST {
         let message = format!("an environment has at most {MOST} recipients: remove one");
@@ -90,12 +101,14 @@ async fn put(
             "usableAt": recipient.usable_at,
         }));
     let activity = tx.record(&entry).await?;
-    tx.commit().await?;
-    app.advance_anchor().await;
-    Ok(RecipientReply {
+    let reply = RecipientReply {
         recipient,
         activity: Some(activity),
-    })
+    };
+    once.keep(&mut tx, &reply).await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(reply)
 }
 
 /// `POST /environments/{env}/waas/exportRecipients/{recipient}/remove`: exports may not go there
@@ -108,18 +121,28 @@ pub(super) async fn remove(
     let caller = call
         .authorize(&env, Credential::Either, Some(Scope::Recipients))
         .await?;
+    let key = call.idempotency_key()?;
     let decoded = call.unparsed().await?;
+    let once = Once::new(&caller, "exportRecipients/remove", key, decoded.digest);
     let worker = Arc::clone(&app);
     let reply = app
-        .to_the_end(async move { take_off(&worker, &caller, &recipient).await })
+        .to_the_end(async move { take_off(&worker, &caller, &recipient, &once).await })
         .await?;
     decoded.reply.ok(&reply)
 }
 
-async fn take_off(app: &App, caller: &Caller, recipient: &str) -> Result<RecipientReply, ApiError> {
+async fn take_off(
+    app: &App,
+    caller: &Caller,
+    recipient: &str,
+    once: &Once,
+) -> Result<RecipientReply, ApiError> {
     let key = text_of(recipient)?;
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
+    if let Some(first) = once.first(&mut tx).await? {
+        return Ok(first);
+    }
     let found = recipients::listed(tx.conn(), environment, &key).await?;
     let recipient = found.ok_or_else(|| ApiError::not_found("recipient"))?;
     recipients::remove(&mut tx, environment, &key).await?;
@@ -128,12 +151,14 @@ async fn take_off(app: &App, caller: &Caller, recipient: &str) -> Result<Recipie
         .request(caller.request)
         .detail(serde_json::json!({ "recipient": key }));
     let activity = tx.record(&entry).await?;
-    tx.commit().await?;
-    app.advance_anchor().await;
-    Ok(RecipientReply {
+    let reply = RecipientReply {
         recipient,
         activity: Some(activity),
-    })
+    };
+    once.keep(&mut tx, &reply).await?;
+    tx.commit().await?;
+    app.advance_anchor().await;
+    Ok(reply)
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), ApiError> {

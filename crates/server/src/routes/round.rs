@@ -43,7 +43,7 @@ pub(super) async fn round(
     let worker = Arc::clone(&app);
     let round = (decoded.body.messages, decoded.digest);
     let reply = app
-        .to_the_end(async move { rounds::next(&worker, &owner, step, round).await })
+        .to_the_end_on_a_thread(async move { rounds::next(&worker, &owner, step, round).await })
         .await?;
     decoded.reply.ok(&reply)
 }

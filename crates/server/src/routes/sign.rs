@@ -67,7 +67,7 @@ async fn signed(
     let worker = Arc::clone(&app);
     let (body, digest) = (decoded.body, decoded.digest);
     let reply = app
-        .to_the_end(async move {
+        .to_the_end_on_a_thread(async move {
             let found = for_signing(&worker, &caller.environment, &wallet).await?;
             open(&worker, caller, found, body, digest).await
         })

@@ -5,10 +5,12 @@ use axum::response::{IntoResponse as _, Response};
 use halfkey_core::wire::{ErrorCode, Scope};
 use http::StatusCode;
 
+use super::once::Once;
 use crate::api_error::ApiError;
 use crate::app::{App, Environment};
 use crate::auth::{Caller, Credential};
 use crate::db::messages::{self, MessageRow};
+use crate::db::sql;
 use crate::db::webhooks::{self, WebhookRow};
 use crate::db::{Entry, Tx, events};
 use crate::ids::random_id;
@@ -33,10 +35,12 @@ pub(super) async fn create(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = allowed(&call, &env).await?;
+    let key = call.idempotency_key()?;
     let decoded = call.decode::<WebhookBody>().await?;
+    let once = Once::new(&caller, "webhooks/create", key, decoded.digest);
     let (worker, body) = (Arc::clone(&app), decoded.body);
     let made = app
-        .to_the_end(async move { created(&worker, &caller, &body).await })
+        .to_the_end(async move { created(&worker, &caller, &body, &once).await })
         .await?;
     decoded.reply.with_status(StatusCode::CREATED, &made)
 }
@@ -48,12 +52,21 @@ fn allowed<'a>(
     call.authorize(env, Credential::ApiToken, Some(Scope::Delegate))
 }
 
-async fn created(app: &App, caller: &Caller, body: &WebhookBody) -> Result<WebhookInfo, ApiError> {
+async fn created(
+    app: &App,
+    caller: &Caller,
+    body: &WebhookBody,
+    once: &Once,
+) -> Result<WebhookInfo, ApiError> {
     let environment = &caller.environment;
     let url = body.url.as_deref();
     let url = url.ok_or_else(|| ApiError::invalid("a webhook has a url"))?;
     check(environment, Some(url), body.events.as_deref())?;
     let mut tx = app.db.begin().await?;
+    if let Some(first) = once.first::<String>(&mut tx).await? {
+        let row = webhooks::by_id(tx.conn(), &environment.id, &parsed(&first)?).await?;
+        return Ok(with_secret(environment, &row.ok_or_else(no_webhook)?));
+    }
     if webhooks::all(tx.conn(), &environment.id).await?.len() >= MOST {
         let message = "an environment has at most 16 webhooks";
         return Err(ApiError::invalid(message));
@@ -69,6 +82,7 @@ async fn created(app: &App, caller: &Caller, body: &WebhookBody) -> Result<Webho
     };
     webhooks::insert(&mut tx, &environment.id, &row).await?;
     record(&mut tx, caller, "webhook.created", &row).await?;
+    once.keep(&mut tx, &hex::encode(row.id)).await?;
     tx.commit().await?;
     Ok(with_secret(environment, &row))
 }
@@ -99,7 +113,7 @@ async fn record(
     caller: &Caller,
     kind: &'static str,
     row: &WebhookRow,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let actor = caller.actor();
     let entry = Entry::new(&caller.environment.id, kind, &actor)
         .request(caller.request)
@@ -146,33 +160,48 @@ pub(super) async fn update(
 ) -> Result<Response, ApiError> {
     let caller = allowed(&call, &env).await?;
     let id = parsed(&id)?;
+    let key = call.idempotency_key()?;
     let decoded = call.decode::<WebhookBody>().await?;
+    let once = Once::new(&caller, "webhooks/update", key, decoded.digest);
     let (worker, body) = (Arc::clone(&app), decoded.body);
     let updated = app
-        .to_the_end(async move {
-            let environment = &caller.environment;
-            check(environment, body.url.as_deref(), body.events.as_deref())?;
-            let mut tx = worker.db.begin().await?;
-            let row = webhooks::by_id(tx.conn(), &environment.id, &id).await?;
-            let mut row = row.ok_or_else(no_webhook)?;
-            row.url = body.url.unwrap_or(row.url);
-            row.events = body.events.unwrap_or(row.events);
-            row.enabled = body.is_enabled.unwrap_or(row.enabled);
-            if body.rotate_secret {
-                row.secret_version = row.secret_version.saturating_add(1);
-            }
-            row.updated_at = tx.now();
-            webhooks::update(&mut tx, &environment.id, &row).await?;
-            record(&mut tx, &caller, "webhook.updated", &row).await?;
-            tx.commit().await?;
-            Ok(if body.rotate_secret {
-                with_secret(environment, &row)
-            } else {
-                described(&row)
-            })
-        })
+        .to_the_end(async move { updated(&worker, &caller, &id, body, &once).await })
         .await?;
     decoded.reply.ok(&updated)
+}
+
+async fn updated(
+    app: &App,
+    caller: &Caller,
+    id: &[u8; 16],
+    body: WebhookBody,
+    once: &Once,
+) -> Result<WebhookInfo, ApiError> {
+    let environment = &caller.environment;
+    check(environment, body.url.as_deref(), body.events.as_deref())?;
+    let mut tx = app.db.begin().await?;
+    let row = webhooks::by_id(tx.conn(), &environment.id, id).await?;
+    let mut row = row.ok_or_else(no_webhook)?;
+    // A late repeat changes nothing and does not rotate the secret again: it is told how things
+    // stand.
+    if once.first::<()>(&mut tx).await?.is_none() {
+        row.url = body.url.unwrap_or(row.url);
+        row.events = body.events.unwrap_or(row.events);
+        row.enabled = body.is_enabled.unwrap_or(row.enabled);
+        if body.rotate_secret {
+            row.secret_version = row.secret_version.saturating_add(1);
+        }
+        row.updated_at = tx.now();
+        webhooks::update(&mut tx, &environment.id, &row).await?;
+        record(&mut tx, caller, "webhook.updated", &row).await?;
+        once.keep(&mut tx, &()).await?;
+        tx.commit().await?;
+    }
+    Ok(if body.rotate_secret {
+        with_secret(environment, &row)
+    } else {
+        described(&row)
+    })
 }
 
 /// `DELETE /environments/{env}/webhooks/{id}`: with everything that was to be told to it.
@@ -182,15 +211,25 @@ pub(super) async fn delete(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = allowed(&call, &env).await?;
-    let id = parsed(&id)?;
+    let (id, key) = (parsed(&id)?, call.idempotency_key()?);
+    let once = Once::new(
+        &caller,
+        "webhooks/delete",
+        key,
+        call.unparsed().await?.digest,
+    );
     let worker = Arc::clone(&app);
     app.to_the_end(async move {
         let environment = &caller.environment.id;
         let mut tx = worker.db.begin().await?;
+        if once.first::<()>(&mut tx).await?.is_some() {
+            return Ok(());
+        }
         let row = webhooks::by_id(tx.conn(), environment, &id).await?;
         let row = row.ok_or_else(no_webhook)?;
         webhooks::delete(&mut tx, environment, &id).await?;
         record(&mut tx, &caller, "webhook.deleted", &row).await?;
+        once.keep(&mut tx, &()).await?;
         Ok(tx.commit().await?)
     })
     .await?;
@@ -222,13 +261,18 @@ pub(super) async fn redeliver(
     call: Call,
 ) -> Result<Response, ApiError> {
     let caller = allowed(&call, &env).await?;
-    let reply = call.reply();
     let (id, message) = (parsed(&id)?, parsed(&message)?);
+    let key = call.idempotency_key()?;
+    let request = call.unparsed().await?;
+    let once = Once::new(&caller, "webhooks/redeliver", key, request.digest);
     let worker = Arc::clone(&app);
     let again = app
         .to_the_end(async move {
             let environment = &caller.environment.id;
             let mut tx = worker.db.begin().await?;
+            if let Some(message_id) = once.first(&mut tx).await? {
+                return Ok(RedeliverReply { message_id });
+            }
             let row = messages::by_id(tx.conn(), environment, &message).await?;
             let row = row
                 .filter(|row| row.webhook == id)
@@ -243,13 +287,13 @@ pub(super) async fn redeliver(
             }
             let event = (&id, &row.event);
             let made = messages::insert(&mut tx, environment, event, &row.event_name, true).await?;
+            let message_id = hex::encode(made);
+            once.keep(&mut tx, &message_id).await?;
             tx.commit().await?;
-            Ok(RedeliverReply {
-                message_id: hex::encode(made),
-            })
+            Ok(RedeliverReply { message_id })
         })
         .await?;
-    reply.ok(&again)
+    request.reply.ok(&again)
 }
 
 fn parsed(text: &str) -> Result<[u8; 16], ApiError> {

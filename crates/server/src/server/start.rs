@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use halfkey_core::EnvironmentId;
-use halfkey_vault::kms::keyring::Keyring;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -23,7 +22,7 @@ use crate::ceremony::table::Table;
 use crate::ceremony::wallet_permits::WalletPermits;
 use crate::config::Tls;
 use crate::db::{BootKind, Db, environments};
-use crate::environment_keys::{EnvironmentKeys, OwnSecret, identity_from};
+use crate::environment_keys::{EnvironmentKeys, OpenKeys, OwnSecret, identity_from};
 use crate::metrics::Metrics;
 use crate::net::{dev_tls, listener, tls};
 use crate::provider_dir::ProviderDir;
@@ -169,7 +168,7 @@ fn tls_of(config: &Config, dir: &ProviderDir) -> Result<TlsParts, Error> {
 
 type Environments = HashMap<EnvironmentId, Arc<Environment>>;
 
-/// Opens every environment's keyring and identity key, and the key of session tokens.
+/// Opens every environment's KEK and identity key, and the key of session tokens.
 async fn load_environments(
     config: &Config,
     dir: &ProviderDir,
@@ -182,10 +181,14 @@ async fn load_environments(
     let mut first = None;
     for row in rows {
         let home = dir.environment(&row.environment);
-        let path = EnvironmentKeys::keyring_path(&home);
-        let keyring = Keyring::open(&path, &row.environment, config.passphrase.as_ref())?;
-        let clock = Arc::clone(&config.clock);
-        let keys = EnvironmentKeys::new(home, row.environment.clone(), Arc::new(keyring), clock);
+        let keys = EnvironmentKeys::open(OpenKeys {
+            dir: home,
+            environment: &row.environment,
+            passphrase: config.passphrase.as_ref(),
+            clock: Arc::clone(&config.clock),
+            may_create: false,
+        })
+        .await?;
         let secret = keys
             .load(OwnSecret::Identity, Arc::new(DbSink::plain(db.clone())))
             .await?
@@ -196,6 +199,7 @@ async fn load_environments(
                 "the identity key is not the one this database knows",
             ));
         }
+        keys.announce()?;
         let id = row.environment.clone();
         let environment = Arc::new(Environment {
             id: id.clone(),

@@ -119,3 +119,57 @@ async fn a_backup_of_another_wallet_is_neither_given_out_nor_dropped() {
     kept.wallet = first;
     assert_eq!(kept.blobs().await, ["dGhlaXJz"]);
 }
+
+/// A generation has at most 32, and there are two ways on from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_generation_takes_what_replaces_something_and_what_was_made_room_for() {
+    let kept = Kept::new().await;
+    let mut ids = Vec::new();
+    for number in 0..32 {
+        ids.push(kept.store(&format!("YmxvYiB{number:02}")).await);
+    }
+    let body = |blob: &str, replaces: &[&str]| {
+        json!({
+            "encryptedAccountCredentials": [blob], "passwordEncrypted": true,
+            "encryptionVersion": "v3", "replaces": replaces,
+        })
+    };
+    let send = async |credential: &str, what: &str, body: &Value| {
+        let path = kept.path(what);
+        let sent = kept.world.send(Method::POST, &path, credential, Some(body));
+        sent.await
+    };
+    let (token, session) = (kept.token.as_str(), kept.world.jwt.as_str());
+    let full = send(token, "backup", &body("bmV3", &[])).await;
+    full.refused(429, "too_many_requests");
+    assert!(full.json()["error"].as_str().unwrap().contains("drop"));
+    let nowhere = "00000000-0000-4000-8000-000000000000";
+    let full = send(token, "backup", &body("bmV3", &[nowhere])).await;
+    full.refused(429, "too_many_requests");
+    let small = send(session, "backup", &body("bmV3", &[&ids[0]])).await;
+    small.refused(403, "scope_missing");
+    // What is replaced stays until the other one has its place.
+    let stored: Value = send(token, "backup", &body("bmV3", &[&ids[0]])).await.ok();
+    let new = stored["keyShareIds"][0].as_str().unwrap();
+    assert_eq!(kept.blobs().await.len(), 33);
+    let more = send(token, "backup", &body("bW9yZQ==", &[&ids[0]])).await;
+    more.refused(429, "too_many_requests");
+    let replaced = kept.locate(token, &[new], &[&ids[0]]).await;
+    replaced.ok::<Value>();
+    assert_eq!(kept.blobs().await.len(), 32);
+
+    let drop = |ids: &[&str]| json!({ "keyShareIds": ids });
+    let small = send(session, "backup/drop", &drop(&[&ids[1]])).await;
+    small.refused(403, "scope_missing");
+    for bad in [vec![], vec![nowhere; 65]] {
+        let refused = send(token, "backup/drop", &drop(&bad)).await;
+        refused.refused(400, "invalid_request");
+    }
+    for gone in [2, 0] {
+        let dropped = send(token, "backup/drop", &drop(&[&ids[1], &ids[2]])).await;
+        let dropped: Value = dropped.ok();
+        assert_eq!(dropped["dropped"], gone, "a repeat changes nothing");
+    }
+    assert_eq!(kept.blobs().await.len(), 30);
+    kept.store("bW9yZQ==").await;
+}

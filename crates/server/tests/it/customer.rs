@@ -65,6 +65,61 @@ pub(crate) fn outgoing<T>(
     }
 }
 
+/// The provider's.
+pub(crate) fn identity(world: &World) -> ed25519_dalek::VerifyingKey {
+    let mut key = [0; 32];
+    hex::decode_to_slice(&world.identity, &mut key).unwrap();
+    ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap()
+}
+
+/// Runs the parties until they wait for the provider; returns what is for it.
+pub(crate) fn collect(
+    parties: &mut [(PartyIndex, Keygen)],
+    done: &mut Vec<KeyShare>,
+) -> Vec<CeremonyMessage> {
+    let mut to_provider = Vec::new();
+    let mut local = Vec::new();
+    for (_, keygen) in &mut *parties {
+        let (messages, share) = outgoing(keygen);
+        done.extend(share);
+        for message in messages {
+            if message.to == PartyIndex::PROVIDER {
+                to_provider.push(message);
+            } else {
+                local.push(message);
+            }
+        }
+    }
+    if local.is_empty() {
+        return to_provider;
+    }
+    deliver(parties, &local);
+    to_provider.extend(collect(parties, done));
+    to_provider
+}
+
+fn deliver(parties: &mut [(PartyIndex, Keygen)], messages: &[CeremonyMessage]) {
+    for message in messages {
+        for (party, keygen) in &mut *parties {
+            if *party == message.to {
+                keygen.message(message).unwrap();
+            }
+        }
+    }
+}
+
+/// Takes the provider's reply; returns the next round's messages.
+pub(crate) fn next_round(
+    parties: &mut [(PartyIndex, Keygen)],
+    reply: &CeremonyReply,
+    done: &mut Vec<KeyShare>,
+) -> CeremonyRound {
+    deliver(parties, &reply.messages);
+    CeremonyRound {
+        messages: collect(parties, done),
+    }
+}
+
 impl Creating {
     /// Starts every customer party; what they tell each other stays here (custody rule 1).
     pub(crate) fn new(world: &World, kind: Kind) -> Self {
@@ -82,9 +137,7 @@ impl Creating {
             share_set: ShareSetId::generate(&mut os_rng()),
             ceremony: CeremonyId::generate(&mut os_rng()),
         };
-        let mut key = [0; 32];
-        hex::decode_to_slice(&world.identity, &mut key).unwrap();
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
+        let key = identity(world);
         let parties = PartyIndex::customers(kind.scheme)
             .iter()
             .map(|party| {
@@ -111,41 +164,8 @@ impl Creating {
                 },
             },
         };
-        creating.request.ceremony.messages = creating.collect(&mut Vec::new());
+        creating.request.ceremony.messages = collect(&mut creating.parties, &mut Vec::new());
         creating
-    }
-
-    /// Runs the parties until they wait for the provider; returns what is for it.
-    fn collect(&mut self, done: &mut Vec<KeyShare>) -> Vec<CeremonyMessage> {
-        let mut to_provider = Vec::new();
-        let mut local = Vec::new();
-        for (_, keygen) in &mut self.parties {
-            let (messages, share) = outgoing(keygen);
-            done.extend(share);
-            for message in messages {
-                if message.to == PartyIndex::PROVIDER {
-                    to_provider.push(message);
-                } else {
-                    local.push(message);
-                }
-            }
-        }
-        if local.is_empty() {
-            return to_provider;
-        }
-        self.deliver(&local);
-        to_provider.extend(self.collect(done));
-        to_provider
-    }
-
-    fn deliver(&mut self, messages: &[CeremonyMessage]) {
-        for message in messages {
-            for (party, keygen) in &mut self.parties {
-                if *party == message.to {
-                    keygen.message(message).unwrap();
-                }
-            }
-        }
     }
 
     /// Takes the provider's reply; returns the next round's messages.
@@ -154,10 +174,7 @@ impl Creating {
         reply: &CeremonyReply,
         done: &mut Vec<KeyShare>,
     ) -> CeremonyRound {
-        self.deliver(&reply.messages);
-        CeremonyRound {
-            messages: self.collect(done),
-        }
+        next_round(&mut self.parties, reply, done)
     }
 
     pub(crate) fn finish(

@@ -4,26 +4,24 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use halfkey_core::proof_message::{ProofOperation, proof_message};
+use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::random::os_rng;
 use halfkey_core::wire::{
     CeremonyReply, DelegationKey, DelegationsReply, DeliverShareReply, DeliverShareRequest,
-    EventsReply, Operation, ProveRequest, Scope, SignMessageRequest, WALLET_API_KEY, WalletReply,
+    EventsReply, Scope, SignMessageRequest, WALLET_API_KEY, WalletReply,
 };
-use halfkey_core::{
-    ChainName, DelegationId, ServerKeyShare, SigningInput, ThresholdSignatureScheme,
-};
+use halfkey_core::{DelegationId, ServerKeyShare, ThresholdSignatureScheme};
 use halfkey_envelope::{DelegatedShare, DelegationData, Delivered, PrivateKey};
 use halfkey_mpc::KeyShare;
 use halfkey_mpc::simulate::{Cheat, CheatingSign};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
+use crate::changing::{prove_start, refresh};
 use crate::cheating::refused_as_locked;
 use crate::customer::{
-    EVM, Kind, SVM, Signing, Wallet, create, last_round, message_of, sign, sign_params, sign_path,
+    EVM, Kind, SVM, Signing, Wallet, create, message_of, sign, sign_params, sign_path,
     sign_request, step,
 };
 use crate::world::{Answer, World, answer};
@@ -69,41 +67,14 @@ fn delivery(share: &KeyShare, id: DelegationId) -> DeliverShareRequest {
     }
 }
 
-fn delivery_path(world: &World, wallet: &Wallet) -> String {
-    world.sdk(&format!("/{}/delegatedAccess/delivery", wallet.id))
-}
-
 /// A start proof from this very share.
 async fn start(world: &World, token: &str, share: &Arc<KeyShare>, id: DelegationId) {
-    let header = share.header();
-    let start = halfkey_core::AttemptId::from_bytes(*id.as_bytes());
-    let operation = ProofOperation::Delegate;
-    let message = proof_message(
-        &header.environment,
-        header.wallet,
-        header.generation,
-        start,
-        operation,
-    );
-    let input = match header.chain {
-        ChainName::Evm => SigningInput::Digest(Sha256::digest(&message).into()),
-        _ => SigningInput::Message(message),
-    };
-    let mut signing = Signing::new(share, Operation::Proof, input);
-    let request = ProveRequest {
-        operation,
-        ceremony: signing.open.clone(),
-    };
-    let path = world.sdk(&format!("/{}/attempts/{start}/prove", header.wallet));
-    let session = world.authenticate(token).await;
-    let opened = world.send(Method::POST, &path, token, Some(&request)).await;
-    let opened: CeremonyReply = opened.ok();
-    let round = last_round(&mut signing, share, &opened);
-    let path = step(&opened);
-    let last = world
-        .send(Method::POST, &path, &session, Some(&round))
-        .await;
-    last.ok::<CeremonyReply>();
+    let attempt = halfkey_core::AttemptId::from_bytes(*id.as_bytes());
+    prove_start(world, token, share, (ProofOperation::Delegate, attempt)).await;
+}
+
+fn delivery_path(world: &World, wallet: &Wallet) -> String {
+    world.sdk(&format!("/{}/delegatedAccess/delivery", wallet.id))
 }
 
 /// Delegates the wallet's first share and fetches what the delegate is sent.
@@ -486,4 +457,46 @@ async fn a_key_is_of_one_environment_and_has_no_slips() {
             .await
             .refused(401, "unauthenticated");
     }
+}
+
+/// Which attempts the provider holds a share of, for any wallet, and in which state the generations
+/// before are.
+async fn kept(world: &World) -> (i64, Vec<(i64, String)>) {
+    let mut database = crate::slots::database(world).await;
+    let shares = sqlx::query_scalar("SELECT COUNT(*) FROM shares");
+    let shares: i64 = shares.fetch_one(&mut database).await.unwrap();
+    let ended = sqlx::query_as("SELECT generation, state FROM generations ORDER BY generation");
+    (shares, ended.fetch_all(&mut database).await.unwrap())
+}
+
+/// Custody rule 31: the delegate's copy fits the provider's share of its generation, which a later
+/// refresh keeps until the delegate is revoked, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delegate_s_generation_is_burnt_though_it_ended_before_the_revocation() {
+    let world = World::start().await;
+    let token = all_token(&world).await;
+    let first = create(&world, SVM).await;
+    let second = refresh(&world, &first, &token, 1).await;
+    delegate(&world, &second).await;
+    let third = refresh(&world, &second, &token, 2).await;
+    let name = |state: &str| state.to_owned();
+    let (shares, ended) = kept(&world).await;
+    assert_eq!(ended, [(0, name("retired")), (1, name("retired"))]);
+    assert_eq!(shares, 3, "an ordinary refresh keeps what was before");
+
+    revoke(&world, &third).await;
+    let fourth = refresh(&world, &third, &token, 3).await;
+    let (shares, ended) = kept(&world).await;
+    let states = [
+        (0, name("retired")),
+        (1, name("burnt")),
+        (2, name("retired")),
+    ];
+    assert_eq!(ended, states, "what no delegate had is kept");
+    assert_eq!(shares, 3);
+    sign(&world, &fourth, &fourth.shares[0], b"the owner").await;
+    // It is done once; the next one finds nothing.
+    let fifth = refresh(&world, &fourth, &token, 4).await;
+    assert_eq!(kept(&world).await.0, 4);
+    sign(&world, &fifth, &fifth.shares[0], b"the owner").await;
 }

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use halfkey_core::proof_message::ProofOperation;
+use halfkey_core::random::os_rng;
 use halfkey_core::wire::{
     AttemptReply, AttemptState, AuthenticateReply, CeremonyReply, CommitReply, CommitRequest, Scope,
 };
+use halfkey_mpc::age::Identity;
 use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::customer::{Creating, EVM, SVM, attempt_path, prove, step};
+use crate::delegated::all_token;
 use crate::slots::database;
-use crate::world::{World, answer};
+use crate::world::{Answer, World, answer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_of_create_is_a_new_attempt_until_the_commit() {
@@ -211,4 +215,90 @@ async fn a_byte_identical_repeat_of_the_opening_gets_the_same_reply() {
         world.get(&path).await.ok::<AttemptReply>().state,
         AttemptState::Staged
     );
+}
+
+async fn keyed(world: &World, token: &str, key: &str, request: &Sent) -> Answer {
+    let (method, path, body) = request;
+    let request = world
+        .http
+        .request(method.clone(), world.url(path))
+        .header("authorization", format!("Bearer {token}"))
+        .header("idempotency-key", key)
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    answer(request).await
+}
+
+type Sent = (Method, String, Value);
+
+/// Requests, each with another one to the same route.
+fn requests(at: &dyn Fn(&str) -> String, id: &str, recipient: &str) -> Vec<(Sent, Sent)> {
+    let post = |path: &str, body: Value| (Method::POST, at(path), body);
+    let pair = |path: &str, one: Value, other: Value| (post(path, one), post(path, other));
+    let hook = |method: Method, body: Value| (method, at(&format!("/webhooks/{id}")), body);
+    let rotate = |on: bool| json!({ "rotateSecret": true, "isEnabled": on });
+    let [a, b] = ["a", "b"].map(|text| json!({ "reason": text }));
+    let [hook_a, hook_b] =
+        ["a", "b"].map(|text| json!({ "url": format!("http://127.0.0.1:9/{text}") }));
+    let [add_a, add_b] = ["a", "b"].map(|text| json!({ "recipient": recipient, "name": text }));
+    let remove = format!("/waas/exportRecipients/{recipient}/remove");
+    vec![
+        pair("/waas/freeze", a.clone(), b.clone()),
+        pair("/waas/unfreeze", a.clone(), b.clone()),
+        pair("/webhooks", hook_a, hook_b),
+        (
+            hook(Method::PUT, rotate(true)),
+            hook(Method::PUT, rotate(false)),
+        ),
+        pair("/waas/exportRecipients", add_a, add_b),
+        pair(&remove, a.clone(), b.clone()),
+        pair("/waas/tokens/revokeOthers", a.clone(), b.clone()),
+        (hook(Method::DELETE, a), hook(Method::DELETE, b)),
+    ]
+}
+
+/// Each of these has one effect under one key, however often and late it comes: the first reply is
+/// given again, and another request under the same key is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_effect_happens_once_under_its_key() {
+    let world = World::start().await;
+    let token = all_token(&world).await;
+    let at = |path: &str| format!("/environments/{}{path}", world.environment);
+    let recipient = Identity::generate(&mut os_rng()).recipient().to_string();
+    let body = json!({ "url": "http://127.0.0.1:9/" });
+    let made = (Method::POST, at("/webhooks"), body);
+    let made = keyed(&world, &token, "first", &made).await.json();
+    let id = made["webhookId"].as_str().unwrap();
+    let rows = requests(&at, id, &recipient);
+    for (number, (request, other)) in rows.iter().enumerate() {
+        let key = format!("key {number}");
+        let first = keyed(&world, &token, &key, request).await;
+        assert!(first.status < 300, "{request:?}: {}", first.status);
+        let before = entries(&world).await;
+        let again = keyed(&world, &token, &key, request).await;
+        let replies = [first, again].map(|answer| (answer.status, answer.bytes));
+        assert_eq!(replies[0], replies[1], "{request:?}");
+        assert_eq!(
+            entries(&world).await,
+            before,
+            "{request:?} had an effect again"
+        );
+        keyed(&world, &token, &key, other)
+            .await
+            .refused(422, "idempotency_mismatch");
+    }
+    // A late repeat of the freeze, after the unfreeze, holds nothing.
+    keyed(&world, &token, "key 0", &rows[0].0)
+        .await
+        .ok::<Value>();
+    let freezes = at("/waas/freezes");
+    let freezes = world.send(Method::GET, &freezes, &token, None::<&()>).await;
+    assert_eq!(freezes.json()["freezes"], json!([]));
+}
+
+async fn entries(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM activities")
+        .fetch_one(&mut database(world).await)
+        .await
+        .unwrap()
 }

@@ -13,6 +13,8 @@ mod auth;
 #[cfg(test)]
 mod backups;
 #[cfg(test)]
+mod changing;
+#[cfg(test)]
 mod cheating;
 #[cfg(test)]
 mod create_bad;
@@ -33,6 +35,8 @@ mod idempotency;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod provider_kms;
+#[cfg(test)]
 mod recipients;
 #[cfg(test)]
 mod restore;
@@ -46,6 +50,8 @@ mod slots;
 mod startup;
 #[cfg(test)]
 mod tenancy;
+#[cfg(test)]
+mod thief;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -111,6 +111,7 @@ async fn a_passphrase_is_needed_where_one_was_set() {
     let home = tempfile::tempdir().unwrap();
     let passphrase = SecretString::from("correct horse");
     let options = InitOptions {
+        storage: None,
         passphrase: Some(passphrase.clone()),
         ..init_options(&world.clock, None)
     };

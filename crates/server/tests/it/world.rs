@@ -310,6 +310,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
 
 pub(crate) fn init_options(clock: &Arc<TestClock>, environment: Option<&str>) -> InitOptions {
     InitOptions {
+        storage: None,
         passphrase: None,
         environment: environment.map(|id| id.parse().unwrap()),
         name: "test".to_owned(),

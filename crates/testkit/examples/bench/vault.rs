@@ -26,7 +26,7 @@ const ENVIRONMENT: &str = "bench";
 pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
     barrier::measure(table).await?;
     operations::kms_calls(table).await?;
-    backends::measure(table).await
+    Box::pin(backends::measure(table)).await
 }
 
 /// Only the embedded default, for the table of the whole.

@@ -122,10 +122,27 @@ impl Checkpoint {
         at: UnixMillis,
         key: &SigningKey,
     ) -> Result<Self, Error> {
-        let reader = AuditReader::open(path).await?;
-        let standings = reader.standings().await;
-        reader.close().await;
-        let standings = standings?;
+        Self::sign_all(&[path], environment, at, key).await
+    }
+
+    /// The same for several logs: their chains stand in one checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub async fn sign_all(
+        paths: &[&Path],
+        environment: &EnvironmentId,
+        at: UnixMillis,
+        key: &SigningKey,
+    ) -> Result<Self, Error> {
+        let mut standings = Vec::new();
+        for path in paths {
+            let reader = AuditReader::open(path).await?;
+            let found = reader.standings().await;
+            reader.close().await;
+            standings.extend(found?);
+        }
+        standings.sort_unstable_by_key(|standing| standing.chain);
         let signature = key.sign(DOMAIN, &message(environment, at, &standings));
         let chains = standings.iter().map(|standing| SignedStanding {
             chain: hex::encode(standing.chain),
@@ -148,6 +165,14 @@ impl Checkpoint {
     /// # Errors
     /// When the log cannot be read.
     pub async fn compare(&self, path: &Path) -> Result<Vec<&'static str>, Error> {
+        self.compare_all(&[path]).await
+    }
+
+    /// The same for several logs together, as [`Self::sign_all`] takes them.
+    ///
+    /// # Errors
+    /// As [`Self::compare`].
+    pub async fn compare_all(&self, paths: &[&Path]) -> Result<Vec<&'static str>, Error> {
         let Some(standings) = self.standings() else {
             return Ok(vec!["the checkpoint is no checkpoint of this version"]);
         };
@@ -155,10 +180,19 @@ impl Checkpoint {
         if !is_signed(&self.public_key, DOMAIN, &message, &self.signature) {
             return Ok(vec!["the checkpoint's signature does not verify"]);
         }
-        let reader = AuditReader::open(path).await?;
-        let problems = compare(&reader, &standings).await;
-        reader.close().await;
-        problems
+        let mut left = standings;
+        let mut problems = Vec::new();
+        for path in paths {
+            let reader = AuditReader::open(path).await?;
+            let found = compare(&reader, &mut left).await;
+            reader.close().await;
+            problems.extend(found?);
+        }
+        problems.extend(
+            left.iter()
+                .map(|_| "a chain that the checkpoint names is gone"),
+        );
+        Ok(problems)
     }
 
     fn standings(&self) -> Option<Vec<Standing>> {
@@ -176,12 +210,16 @@ impl Checkpoint {
     }
 }
 
-async fn compare(reader: &AuditReader, signed: &[Standing]) -> Result<Vec<&'static str>, Error> {
+/// Takes out of `signed` what this log has.
+async fn compare(
+    reader: &AuditReader,
+    signed: &mut Vec<Standing>,
+) -> Result<Vec<&'static str>, Error> {
     let now = reader.standings().await?;
+    let is_here = |one: &mut Standing| now.iter().any(|now| now.chain == one.chain);
     let mut problems = Vec::new();
-    for standing in signed {
+    for standing in signed.extract_if(.., is_here).collect::<Vec<_>>() {
         let Some(found) = now.iter().find(|now| now.chain == standing.chain) else {
-            problems.push("a chain that the checkpoint names is gone");
             continue;
         };
         let head = match standing.entries.checked_sub(1) {

@@ -197,4 +197,99 @@ mod tests {
             .unwrap();
         assert_eq!(nanos, i128::from(entry().event.at.0) * 1_000_000);
     }
+
+    /// `ExportLogsServiceRequest` of opentelemetry-proto 1.x in its JSON encoding, as far as it is
+    /// used: any field that is not one of the protocol's fails to parse.
+    mod wire {
+        use serde::Deserialize;
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct Request {
+            pub(super) resource_logs: Vec<ResourceLogs>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct ResourceLogs {
+            pub(super) resource: Resource,
+            pub(super) scope_logs: Vec<ScopeLogs>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Resource {
+            pub(super) attributes: Vec<KeyValue>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct ScopeLogs {
+            pub(super) scope: Scope,
+            pub(super) log_records: Vec<LogRecord>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Scope {
+            pub(super) name: String,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct LogRecord {
+            /// 64 bits are text in this encoding.
+            pub(super) time_unix_nano: String,
+            pub(super) severity_number: u8,
+            pub(super) severity_text: String,
+            pub(super) body: AnyValue,
+            pub(super) attributes: Vec<KeyValue>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct KeyValue {
+            pub(super) key: String,
+            pub(super) value: AnyValue,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct AnyValue {
+            pub(super) string_value: String,
+        }
+    }
+
+    #[test]
+    fn an_otlp_body_parses_by_the_protocols_own_fields() {
+        let body = otlp(&[entry()]).to_string();
+        let request: wire::Request = serde_json::from_str(&body).unwrap();
+        let [logs] = &request.resource_logs[..] else {
+            panic!("{body}")
+        };
+        let service = &logs.resource.attributes[0];
+        assert_eq!(
+            (&*service.key, &*service.value.string_value),
+            ("service.name", "halfkey")
+        );
+        assert_eq!(logs.scope_logs[0].scope.name, "halfkey.audit");
+        let [record] = &logs.scope_logs[0].log_records[..] else {
+            panic!("{body}")
+        };
+        let nanos: u64 = record.time_unix_nano.parse().unwrap();
+        assert_eq!(nanos % 1_000_000, 0);
+        // SEVERITY_NUMBER_WARN is 13 to 16.
+        assert_eq!(
+            (record.severity_number, &*record.severity_text),
+            (13, "WARN")
+        );
+        assert!(record.body.string_value.ends_with("refused"));
+        let find = |key: &str| {
+            let mut all = record.attributes.iter();
+            all.find(|one| one.key == key)
+                .map(|one| &*one.value.string_value)
+        };
+        assert_eq!(find("halfkey.sequence"), Some("7"));
+        assert_eq!(find("halfkey.detail"), Some("a \"b\" ] \\ c\nd"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading wallet properties through the cache tier.
 
+use core::fmt::Display;
 use core::future::Future;
 use core::time::Duration;
 use std::collections::HashMap;
@@ -20,8 +21,8 @@ const WRITE_TRIES: u32 = 4;
 ///   its answer.
 /// * A store that is down, slow or empty costs at most `deadline`: it never fails a call that the
 ///   source can answer.
-/// * What was read from the source is only put where nothing stood (or where what stood there was
-///   seen to be foreign), so an older copy never replaces a newer one.
+/// * What was read from the source is only put over what stood there before it was read, so an
+///   older copy never replaces a newer one.
 pub struct ReadThrough<E> {
     store: Arc<dyn PropertiesStore>,
     deadline: Duration,
@@ -101,25 +102,16 @@ impl<E: Send + Sync> ReadThrough<E> {
         answer
     }
 
-    /// Puts what this process just changed, over whatever stands there. Makes no promise: a store
-    /// that is down is only worth a warning.
-    pub async fn write(&self, address: &str, properties: &WalletProperties) {
-        for _ in 0..WRITE_TRIES {
-            let expect = match timeout(self.deadline, self.store.get(address)).await {
-                Ok(Ok(Some(found))) => Expect::Rev(found.rev),
-                Ok(Ok(None)) => Expect::Absent,
-                Ok(Err(error)) => return warn(address, &error),
-                Err(_) => return warn(address, &slow()),
-            };
-            let put = self.store.put(address, properties, expect);
-            match timeout(self.deadline, put).await {
-                Ok(Ok(_)) => return,
-                Ok(Err(Error::Conflict(_))) => {}
-                Ok(Err(error)) => return warn(address, &error),
-                Err(_) => return warn(address, &slow()),
-            }
-        }
-        warn(address, &Error::Conflict(address.to_owned()));
+    /// Brings the store up to the source after this process changed it: `read` says what the source
+    /// holds now, `None` that it holds nothing to cache. Makes no promise: a store that is down is
+    /// only worth a warning.
+    pub async fn refresh<F, Fut>(&self, address: &str, read: F)
+    where
+        E: Display,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<Option<WalletProperties>, E>> + Send,
+    {
+        refresh(&*self.store, self.deadline, address, read).await;
     }
 
     async fn look(
@@ -174,11 +166,46 @@ impl<E: Send + Sync> ReadThrough<E> {
     }
 }
 
+/// The source is read between the two halves of the compare-and-set, and again after a conflict: so
+/// what is put is never older than what it replaces, however long a writer stalls on its way.
+pub(crate) async fn refresh<E, F, Fut>(
+    store: &dyn PropertiesStore,
+    deadline: Duration,
+    address: &str,
+    read: F,
+) where
+    E: Display,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<Option<WalletProperties>, E>>,
+{
+    for _ in 0..WRITE_TRIES {
+        let expect = match timeout(deadline, store.get(address)).await {
+            Ok(Ok(Some(found))) => Expect::Rev(found.rev),
+            Ok(Ok(None)) => Expect::Absent,
+            Ok(Err(error)) => return warn(address, &error),
+            Err(_) => return warn(address, &slow()),
+        };
+        let properties = match read().await {
+            Ok(Some(properties)) => properties,
+            Ok(None) => return,
+            Err(error) => return warn(address, &error),
+        };
+        let put = store.put(address, &properties, expect);
+        match timeout(deadline, put).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(Error::Conflict(_))) => {}
+            Ok(Err(error)) => return warn(address, &error),
+            Err(_) => return warn(address, &slow()),
+        }
+    }
+    warn(address, &Error::Conflict(address.to_owned()));
+}
+
 fn slow() -> Error {
     Error::Timeout("the properties cache".to_owned())
 }
 
-fn warn(address: &str, error: &Error) {
+fn warn(address: &str, error: &dyn Display) {
     tracing::warn!(address, %error, "wallet properties are not cached");
 }
 
@@ -198,6 +225,10 @@ mod tests {
 
     fn properties(wallet: &str) -> WalletProperties {
         WalletProperties::new("EVM", wallet, "0xab")
+    }
+
+    async fn source(wallet: &str) -> Result<Option<WalletProperties>, &'static str> {
+        Ok(Some(properties(wallet)))
     }
 
     fn through(store: Arc<dyn PropertiesStore>) -> ReadThrough<&'static str> {
@@ -315,7 +346,7 @@ mod tests {
         let cache = through(Arc::new(Hanging));
         let asked = AtomicU32::new(0);
         get(&cache, &asked).await.unwrap();
-        cache.write("a", &properties("w")).await;
+        cache.refresh("a", || source("w")).await;
     }
 
     #[tokio::test]
@@ -346,15 +377,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn write_replaces_an_older_copy() {
+    async fn refresh_replaces_an_older_copy() {
         let store = Arc::new(MemoryProperties::default());
         store
             .put("a", &properties("1"), Expect::Absent)
             .await
             .unwrap();
         let cache = through(Arc::<MemoryProperties>::clone(&store));
-        cache.write("a", &properties("2")).await;
-        cache.write("b", &properties("3")).await;
+        cache.refresh("a", || source("2")).await;
+        cache.refresh("b", || source("3")).await;
         assert_eq!(
             store.get("a").await.unwrap().unwrap().value,
             properties("2")

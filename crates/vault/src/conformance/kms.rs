@@ -2,7 +2,7 @@
 
 use super::sample::{ctx, neighbours};
 use super::{must, must_be_refused};
-use crate::envelope::Header;
+use crate::envelope::{Header, Suite};
 use crate::{Dek, RewrapKey, SealedRecord, UnwrapKey, WrapKey, Wrapped};
 
 /// All three rights over one KEK.
@@ -59,6 +59,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 pub async fn a_wrap_fits_into_a_record(kms: &dyn KeyProvider) {
     let wrapped = must(kms.wrap(&ctx(), &dek()).await);
     let header = Header {
+        suite: Suite::WRITTEN,
         salt: [0; 32],
         commitment: [0; 32],
         nonce: [0; 12],

@@ -1,8 +1,13 @@
 //! The suite of properties stores.
 
+use core::convert::Infallible;
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+
 use halfkey_core::WalletProperties;
 
 use super::{must, must_be_callers_fault, must_conflict, must_some};
+use crate::cache::refresh;
 use crate::{Expect, PropertiesStore, Rev};
 
 /// One test per case, for the store that `$make` makes.
@@ -18,6 +23,7 @@ macro_rules! properties_store_conformance {
             what_is_deleted_is_forgotten,
             addresses_are_sorted_and_paged,
             of_two_writers_one_wins,
+            an_older_write_never_replaces_a_newer_one,
         );
     };
 }
@@ -126,5 +132,30 @@ pub async fn of_two_writers_one_wins(store: &dyn PropertiesStore) {
         must_conflict(lost, "the slower writer");
         assert_eq!((must(won), properties(winner)), (found.rev, found.value));
         rev = found.rev;
+    }
+}
+
+/// One process reads its row and stalls; another one moves the row on and writes the cache; then
+/// the first goes on. With and without an entry before.
+pub async fn an_older_write_never_replaces_a_newer_one(store: &dyn PropertiesStore) {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    for address in ["absent", "present"] {
+        if address == "present" {
+            must(store.put(address, &properties("0"), Expect::Absent).await);
+        }
+        let row = Mutex::new("older");
+        let read = || row.lock().unwrap_or_else(PoisonError::into_inner);
+        let quick = || async { Ok::<_, Infallible>(Some(properties(*read()))) };
+        let slow = || async {
+            let seen = *read();
+            if seen == "older" {
+                *read() = "newer";
+                refresh(store, PATIENCE, address, quick).await;
+            }
+            Ok::<_, Infallible>(Some(properties(seen)))
+        };
+        refresh(store, PATIENCE, address, slow).await;
+        let found = must_some(must(store.get(address).await), address).value;
+        assert_eq!(found, properties("newer"), "{address}");
     }
 }

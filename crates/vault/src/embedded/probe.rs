@@ -12,6 +12,18 @@ use crate::{Access, BindCtx, Error, Expect, Purpose, RecordName, RecordPurpose, 
 /// The canary's name.
 pub const NAME: &str = "probe";
 
+/// The names of the records that `halfkey doctor` writes and shreds; one whose shredding failed
+/// stays until somebody destroys it.
+pub const CHECK_PREFIX: &str = "doctor/";
+
+/// What a record below [`CHECK_PREFIX`] is bound to.
+pub fn check_context(environment: &EnvironmentId) -> BindCtx {
+    BindCtx {
+        generation: Generation(1),
+        ..context(environment)
+    }
+}
+
 /// How the canary is treated.
 pub(crate) struct Canary<'a> {
     /// Whether it is sealed where there is nothing yet; otherwise it must be there.
@@ -20,7 +32,8 @@ pub(crate) struct Canary<'a> {
     pub(crate) kek: &'a str,
 }
 
-/// Opens the canary; seals it first where there is nothing yet.
+/// Opens the canary, where this process may open; seals it first where there is nothing yet. A
+/// process that seals does so too: the one that opens would find records and no canary.
 pub(crate) async fn check(
     vault: &Vault,
     environment: &EnvironmentId,
@@ -36,7 +49,7 @@ pub(crate) async fn check(
     };
     // Listed before the canary is looked for: no process stores a record before there is one.
     let others = vault.list_names("", None, 1).await?;
-    if vault.get_row(&name).await?.is_none() {
+    if !is_there(vault, &name).await? {
         if !canary.may_seal || !others.names.is_empty() {
             return Err(Error::corrupt(
                 NAME,
@@ -53,12 +66,32 @@ pub(crate) async fn check(
             Err(error) => return Err(error),
         }
     }
+    if !vault.can_open() {
+        return Ok(());
+    }
     match vault.load(&name, &ctx, &access).await {
         Ok(_) => Ok(()),
         Err(Error::Corrupt { why, .. }) => Err(Error::Keyring(format!(
             "{} does not open the records of this store (its probe record: {why})",
             canary.kek
         ))),
+        Err(error) => Err(error),
+    }
+}
+
+/// A writer whose store's own permissions let it read no record sees its name.
+async fn is_there(vault: &Vault, name: &RecordName) -> Result<bool, Error> {
+    match vault.get_row(name).await {
+        Ok(found) => Ok(found.is_some()),
+        Err(Error::Denied(why)) if !vault.can_open() => {
+            let listed = vault.list_names(NAME, None, 1).await?;
+            if listed.names.contains(name) {
+                return Ok(true);
+            }
+            Err(Error::Denied(format!(
+                "{why}; a process that may read must open this store before one that may not"
+            )))
+        }
         Err(error) => Err(error),
     }
 }

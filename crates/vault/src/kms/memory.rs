@@ -35,7 +35,7 @@ impl MemoryKek {
     /// # Errors
     /// When the random generator fails.
     pub fn new(id: &str) -> Result<Self, Error> {
-        let first = random_bytes::<32>()?;
+        let first = Kek::new(&*random_bytes::<32>()?)?;
         Ok(Self {
             uri: format!("memory:{id}"),
             versions: Mutex::new(vec![first]),
@@ -49,7 +49,7 @@ impl MemoryKek {
     /// # Errors
     /// When the random generator fails.
     pub fn add_version(&self) -> Result<(), Error> {
-        let next = random_bytes::<32>()?;
+        let next = Kek::new(&*random_bytes::<32>()?)?;
         self.versions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

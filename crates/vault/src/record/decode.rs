@@ -4,7 +4,7 @@ use super::{
     MAX_KEK_URI_LEN, MAX_KEK_VERSION_LEN, MAX_PLAINTEXT_LEN, MAX_WRAPPED_LEN, MAX_WRAPS, Parts,
 };
 use crate::Wrapped;
-use crate::envelope::{Header, MAGIC, SUITE, TAG_LEN, VERSION};
+use crate::envelope::{Header, MAGIC, Suite, TAG_LEN, VERSION};
 
 const SHORT: &str = "the record is too short";
 
@@ -20,11 +20,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Parts<'_>, &'static str> {
     if take_array::<1>(&mut rest)? != [VERSION] {
         return Err("its format version is not known");
     }
-    // Exactly the one suite of this version: no record chooses a weaker one.
-    if take_array::<2>(&mut rest)? != SUITE.to_be_bytes() {
-        return Err("its suite is not the one of this format version");
-    }
+    // None of them is weaker than another, and the tag covers the choice.
+    let suite = Suite::from_id(u16::from_be_bytes(take_array(&mut rest)?));
     let header = Header {
+        suite: suite.ok_or("its suite is none of this format version")?,
         salt: take_array(&mut rest)?,
         commitment: take_array(&mut rest)?,
         nonce: take_array(&mut rest)?,

@@ -5,7 +5,7 @@ use super::{
     SealedRecord,
 };
 use crate::Wrapped;
-use crate::envelope::{Header, MAGIC, SUITE, TAG_LEN, VERSION};
+use crate::envelope::{Header, MAGIC, TAG_LEN, VERSION};
 
 /// Encodes; fails on what the decoder would not take back.
 pub(super) fn encode(
@@ -34,7 +34,7 @@ pub(super) fn encode_before_body(
     let mut bytes = Vec::with_capacity(body_len.saturating_add(1024));
     bytes.extend_from_slice(&MAGIC);
     bytes.push(VERSION);
-    bytes.extend_from_slice(&SUITE.to_be_bytes());
+    bytes.extend_from_slice(&header.suite.id().to_be_bytes());
     bytes.extend_from_slice(&header.salt);
     bytes.extend_from_slice(&header.commitment);
     bytes.extend_from_slice(&header.nonce);

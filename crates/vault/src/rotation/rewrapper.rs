@@ -12,9 +12,10 @@ use super::RecordContexts;
 use crate::envelope;
 use crate::rewrap::rewrap_record;
 use crate::store::MAX_PAGE;
+use crate::vault::AuditPolicy;
 use crate::{
     Access, AuditEvent, AuditOutcome, AuditSink, BindCtx, Error, Expect, GetRecord, ListRecords,
-    PutRecord, RecordName, RewrapKey, SealedRecord, UnwrapKey, Versioned,
+    PutRecord, RecordName, Rev, RewrapKey, SealedRecord, UnwrapKey, Versioned,
 };
 
 /// How often one record is read anew because somebody else wrote it meanwhile.
@@ -122,6 +123,7 @@ enum Outcome {
 pub struct Rewrapper {
     parts: RewrapParts,
     access: Access,
+    audit_policy: AuditPolicy,
 }
 
 impl core::fmt::Debug for Rewrapper {
@@ -135,7 +137,18 @@ impl core::fmt::Debug for Rewrapper {
 impl Rewrapper {
     /// With these rights, on behalf of `access`.
     pub const fn new(parts: RewrapParts, access: Access) -> Self {
-        Self { parts, access }
+        Self {
+            parts,
+            access,
+            audit_policy: AuditPolicy::STRICT,
+        }
+    }
+
+    /// The same, with another word on what happens while the audit sink takes no event.
+    #[must_use]
+    pub const fn with_audit_policy(mut self, policy: AuditPolicy) -> Self {
+        self.audit_policy = policy;
+        self
     }
 
     /// Walks the store once. Records in flight are finished when `stop` becomes true; the report
@@ -229,13 +242,32 @@ impl Rewrapper {
                 return Err(error);
             }
         };
-        self.verify(name, ctx, &moved).await?;
+        if let Err(error) = self.verify(name, ctx, &moved).await {
+            let refused = AuditOutcome::Refused;
+            self.audit(name, ctx, refused, error.to_string()).await?;
+            return Err(error);
+        }
         self.audit(name, ctx, AuditOutcome::Granted, String::new())
             .await?;
-        let put = &self.parts.put;
-        put.put(name, moved.as_bytes(), Expect::Rev(found.rev))
-            .await?;
-        Ok(())
+        self.write_and_read_back(name, &moved, found.rev).await
+    }
+
+    /// A store that says it wrote what it did not would lose the record's last key once the old
+    /// version is disabled.
+    async fn write_and_read_back(
+        &self,
+        name: &RecordName,
+        moved: &SealedRecord,
+        before: Rev,
+    ) -> Result<(), Error> {
+        let (put, get) = (&self.parts.put, &self.parts.get);
+        let rev = put.put(name, moved.as_bytes(), Expect::Rev(before)).await?;
+        match get.get(name).await? {
+            // Another writer followed: what stands there now is looked at anew.
+            Some(found) if found.rev != rev => Err(Error::Conflict(name.to_string())),
+            Some(found) if found.value == moved.as_bytes() => Ok(()),
+            _ => Err(Error::ReadBack(name.to_string())),
+        }
     }
 
     /// Each moved key is the one the record commits to.
@@ -284,11 +316,7 @@ impl Rewrapper {
             outcome,
             detail,
         };
-        match self.parts.audit.append(event).await {
-            Ok(_) => Ok(()),
-            Err(error @ Error::AuditUnavailable(_)) => Err(error),
-            Err(other) => Err(Error::AuditUnavailable(other.to_string())),
-        }
+        self.audit_policy.append(&*self.parts.audit, event).await
     }
 }
 

@@ -114,7 +114,8 @@ impl Default for AuditConfig {
 }
 
 impl AuditConfig {
-    pub(super) fn policy(self) -> AuditPolicy {
+    /// The same for the barrier, and for what is done beside it.
+    pub fn policy(self) -> AuditPolicy {
         AuditPolicy {
             deadline: Duration::from_millis(self.deadline_ms),
             goes_on_without: self.on_failure == OnFailure::Allow,

@@ -55,6 +55,19 @@ impl Default for KmsConfig {
 }
 
 impl KmsConfig {
+    /// Whether it is a keyring in its usual place.
+    pub(super) fn is_default_keyring(&self) -> bool {
+        #[cfg_attr(
+            not(any(feature = "_http", feature = "pkcs11")),
+            expect(irrefutable_let_patterns, reason = "the one kind of this build")
+        )]
+        if let Self::Keyring(config) = self {
+            config.path.is_none()
+        } else {
+            false
+        }
+    }
+
     /// Where the keyring file is, for a keyring.
     pub(super) fn keyring_path(&self, dir: &Path) -> Option<PathBuf> {
         #[cfg_attr(

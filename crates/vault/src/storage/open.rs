@@ -14,8 +14,8 @@ use crate::embedded::{self, AUDIT, probe};
 use crate::kms::keyring::Keyring;
 use crate::store::sqlite::Options;
 use crate::{
-    DestroyRecord, Error, GetRecord, ListRecords, PutRecord, RecordStore, Vault, VaultParts,
-    private_file,
+    DestroyRecord, Error, GetRecord, ListRecords, PutRecord, RecordName, RecordStore, Vault,
+    VaultParts, private_file,
 };
 
 /// What every part of the opening needs to know.
@@ -180,17 +180,23 @@ impl Opening<'_> {
         })
     }
 
-    /// Opens the canary, where this role can; marks the directory.
+    /// Opens the canary, or sees to it that there is one, where this role can; marks the directory.
     async fn check(&self, storage: &Storage, was_made: bool) -> Result<(), Error> {
         let role = self.config.role;
-        if role.may_unwrap() {
+        let may_seal = role.may_wrap() && role.may_put();
+        let is_used = if role.may_unwrap() || may_seal {
             let canary = probe::Canary {
-                may_seal: role.may_wrap() && role.may_put() && !was_made,
+                may_seal: may_seal && !was_made,
                 kek: "the configured KEK",
             };
             probe::check(&storage.vault, self.environment, self.node, &canary).await?;
-        }
-        if was_made {
+            true
+        } else {
+            // It can neither seal the canary nor open it; an empty store is left to one that can.
+            let canary = RecordName::new(probe::NAME)?;
+            storage.vault.get_row(&canary).await?.is_some()
+        };
+        if was_made || !is_used {
             return Ok(());
         }
         made::put(self.dir, self.environment)

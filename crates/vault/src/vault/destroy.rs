@@ -4,7 +4,7 @@ use halfkey_core::crash_point;
 
 use super::Vault;
 use crate::tombstone::tombstone;
-use crate::{Access, Error, Expect, RecordName, Rev};
+use crate::{Access, BindCtx, Error, Expect, RecordName, Rev};
 
 impl Vault {
     /// Destroys a record: overwrites it with a tombstone, so that its wrapped keys are gone even if
@@ -18,9 +18,32 @@ impl Vault {
     /// [`Error::NotFound`], [`Error::Conflict`] when another writer came between,
     /// [`Error::Forbidden`], [`Error::AuditUnavailable`], or the store's;
     /// [`Error::ShredIncomplete`] when the record is gone, but not yet from the store's own log.
-    #[tracing::instrument(level = "debug", skip_all, fields(record = %name))]
     pub async fn destroy(&self, name: &RecordName, access: &Access) -> Result<(), Error> {
-        let trail = self.trail("destroy", name.to_string(), None, access);
+        self.destroy_as(name, None, access).await
+    }
+
+    /// The same for a record whose context is known: its audit event then names the wallet and the
+    /// environment. What stands under `name` is destroyed whatever it is bound to.
+    ///
+    /// # Errors
+    /// As [`Self::destroy`].
+    pub async fn destroy_of(
+        &self,
+        name: &RecordName,
+        ctx: &BindCtx,
+        access: &Access,
+    ) -> Result<(), Error> {
+        self.destroy_as(name, Some(ctx), access).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "destroy", skip_all, fields(record = %name))]
+    async fn destroy_as(
+        &self,
+        name: &RecordName,
+        ctx: Option<&BindCtx>,
+        access: &Access,
+    ) -> Result<(), Error> {
+        let trail = self.trail("destroy", name.to_string(), ctx, access);
         let found = trail
             .conclude(self.find_for_destruction(name).await)
             .await?;

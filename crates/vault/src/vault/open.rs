@@ -5,6 +5,7 @@ use halfkey_core::SecretBytes;
 
 use super::Vault;
 use crate::envelope::{self, OpenError};
+use crate::record::Parts;
 use crate::{Access, BindCtx, Dek, DekCache, Error, RecordName, SealedRecord, Versioned};
 
 impl Vault {
@@ -59,9 +60,38 @@ impl Vault {
         access: &Access,
     ) -> Result<Versioned<SecretBytes>, Error> {
         let cache = self.dek_cache.as_deref();
-        let loaded = self.fetch_and_open(name, ctx, cache).await;
+        let heeded = match cache {
+            Some(cache) => self.heed_epoch(cache).await,
+            None => Ok(()),
+        };
+        let loaded = match heeded {
+            Ok(()) => self.fetch_and_open(name, ctx, cache).await,
+            Err(error) => Err(error),
+        };
         self.trail("load", name.to_string(), Some(ctx), access)
             .conclude(loaded)
+            .await
+    }
+
+    /// As [`Self::open`], but a data key unwrapped a short while ago serves again, where this
+    /// process has a [`DekCache`]. The audit event is always written. Not for proofs.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    #[tracing::instrument(level = "debug", skip_all, fields(record = %ctx))]
+    pub async fn open_warm(
+        &self,
+        ctx: &BindCtx,
+        record: &SealedRecord,
+        access: &Access,
+    ) -> Result<SecretBytes, Error> {
+        let name = ctx.to_string();
+        let opened = match self.dek_cache.as_deref() {
+            Some(cache) => self.open_with_cache(&name, ctx, record, cache).await,
+            None => self.open_by_unwrap(&name, ctx, record).await,
+        };
+        self.trail("open", name, Some(ctx), access)
+            .conclude(opened)
             .await
     }
 
@@ -77,7 +107,10 @@ impl Vault {
         let record = SealedRecord::from_bytes(&stored.value)
             .map_err(|why| Error::corrupt(name.as_str(), why))?;
         let value = match cache {
-            Some(cache) => self.open_warm(name.as_str(), ctx, &record, cache).await?,
+            Some(cache) => {
+                self.open_with_cache(name.as_str(), ctx, &record, cache)
+                    .await?
+            }
             None => self.open_by_unwrap(name.as_str(), ctx, &record).await?,
         };
         Ok(Versioned {
@@ -87,16 +120,17 @@ impl Vault {
     }
 
     /// A cached key that does not open the record is worth nothing: then the KMS decides.
-    async fn open_warm(
+    async fn open_with_cache(
         &self,
         name: &str,
         ctx: &BindCtx,
         record: &SealedRecord,
         cache: &DekCache,
     ) -> Result<SecretBytes, Error> {
-        for wrapped in record.parts().wraps {
-            if let Some(dek) = cache.find(ctx, &wrapped)?
-                && let Ok(plaintext) = open_with_key(name, ctx, record, &dek)
+        let parts = record.parts();
+        for wrapped in &parts.wraps {
+            if let Some(dek) = cache.find(ctx, wrapped)?
+                && let Ok(plaintext) = open_parts(name, ctx, &parts, &dek)
             {
                 return Ok(plaintext);
             }
@@ -123,13 +157,14 @@ impl Vault {
     ) -> Result<SecretBytes, Error> {
         let unwrap = self.unwrap_right()?;
         let mut failure = None;
-        for wrapped in record.parts().wraps {
+        let parts = record.parts();
+        for wrapped in &parts.wraps {
             let began = cache.map(DekCache::epoch);
-            let opened = match unwrap.unwrap(ctx, &wrapped).await {
-                Ok(dek) => match open_with_key(name, ctx, record, &dek) {
+            let opened = match unwrap.unwrap(ctx, wrapped).await {
+                Ok(dek) => match open_parts(name, ctx, &parts, &dek) {
                     Ok(plaintext) => {
                         if let (Some(cache), Some(began)) = (cache, began) {
-                            cache.insert(began, ctx, &wrapped, &dek)?;
+                            cache.insert(began, ctx, wrapped, &dek)?;
                         }
                         Ok(plaintext)
                     }
@@ -155,7 +190,15 @@ pub(super) fn open_with_key(
     record: &SealedRecord,
     dek: &Dek,
 ) -> Result<SecretBytes, Error> {
-    let parts = record.parts();
+    open_parts(name, ctx, &record.parts(), dek)
+}
+
+fn open_parts(
+    name: &str,
+    ctx: &BindCtx,
+    parts: &Parts<'_>,
+    dek: &Dek,
+) -> Result<SecretBytes, Error> {
     envelope::open_body(dek, &parts.header, ctx, parts.body).map_err(|error| match error {
         OpenError::Rejected(why) => Error::corrupt(name, why),
         OpenError::Failed(error) => error,

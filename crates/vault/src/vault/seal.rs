@@ -4,7 +4,7 @@ use halfkey_core::SecretBytes;
 
 use super::Vault;
 use crate::entropy::random_bytes;
-use crate::envelope::{self, Derived, Header, TAG_LEN};
+use crate::envelope::{self, Derived, Header, Suite, TAG_LEN};
 use crate::record::MAX_PLAINTEXT_LEN;
 use crate::{Access, BindCtx, Dek, Error, SealedRecord, Wrapped};
 
@@ -40,33 +40,46 @@ impl Vault {
                 limit: MAX_PLAINTEXT_LEN,
             });
         }
-        let dek = Dek::generate()?;
-        let (salt, nonce) = (*random_bytes::<32>()?, *random_bytes::<12>()?);
+        let drawn = random_bytes::<76>()?;
+        let (dek, salt, nonce) = split(&drawn).ok_or_else(|| Error::permanent("no randomness"))?;
         let wrapped = wrap.wrap(ctx, &dek).await?;
-        let record = seal_record(&dek, salt, nonce, &[wrapped], ctx, plaintext.expose())?;
+        let (header, derived) = header(&dek, Suite::WRITTEN, salt, nonce)?;
+        let record = seal_record(&header, &derived, &[wrapped], ctx, plaintext.expose())?;
         Ok((record, dek))
     }
 }
 
+/// One draw of the generator, taken apart: its price is by the call, not by the byte.
+fn split(drawn: &[u8; 76]) -> Option<(Dek, [u8; 32], [u8; 12])> {
+    let (dek, rest) = drawn.split_first_chunk::<32>()?;
+    let (salt, nonce) = rest.split_first_chunk::<32>()?;
+    Some((Dek::from_slice(dek)?, *salt, nonce.try_into().ok()?))
+}
+
 /// A record, from everything that is otherwise drawn at random or wrapped elsewhere.
 pub(crate) fn seal_record(
-    dek: &Dek,
-    salt: [u8; 32],
-    nonce: [u8; 12],
+    header: &Header,
+    derived: &Derived,
     wraps: &[Wrapped],
     ctx: &BindCtx,
     plaintext: &[u8],
 ) -> Result<SealedRecord, Error> {
-    let (header, derived) = header(dek, salt, nonce)?;
     let body_len = plaintext.len().saturating_add(TAG_LEN);
-    SealedRecord::seal(&header, wraps, body_len, |before| {
-        envelope::seal_body(before, &derived, &header, ctx, plaintext)
+    SealedRecord::seal(header, wraps, body_len, |before| {
+        envelope::seal_body(before, derived, header, ctx, plaintext)
     })
 }
 
-fn header(dek: &Dek, salt: [u8; 32], nonce: [u8; 12]) -> Result<(Header, Derived), Error> {
-    let derived = envelope::derive(dek, &salt)?;
+/// The header of a record, and what its body is sealed with.
+pub(crate) fn header(
+    dek: &Dek,
+    suite: Suite,
+    salt: [u8; 32],
+    nonce: [u8; 12],
+) -> Result<(Header, Derived), Error> {
+    let derived = envelope::derive(dek, suite, &salt)?;
     let header = Header {
+        suite,
         salt,
         commitment: derived.commitment,
         nonce,
@@ -83,7 +96,7 @@ pub(crate) fn seal_with(
     ctx: &BindCtx,
     plaintext: &[u8],
 ) -> Result<(Header, Vec<u8>), Error> {
-    let (header, derived) = header(dek, salt, nonce)?;
+    let (header, derived) = header(dek, Suite::WRITTEN, salt, nonce)?;
     let body = envelope::seal_body(Vec::new(), &derived, &header, ctx, plaintext)?;
     Ok((header, body))
 }

@@ -1,7 +1,5 @@
 //! The audit events of one operation.
 
-use tokio::time::timeout;
-
 use super::Vault;
 use crate::{Access, AuditEvent, AuditOutcome, BindCtx, Error};
 
@@ -11,8 +9,7 @@ pub(super) struct Trail<'a> {
     access: &'a Access,
     action: &'static str,
     record: String,
-    environment: String,
-    wallet: String,
+    ctx: Option<&'a BindCtx>,
 }
 
 impl Vault {
@@ -21,7 +18,7 @@ impl Vault {
         &'a self,
         action: &'static str,
         record: String,
-        ctx: Option<&BindCtx>,
+        ctx: Option<&'a BindCtx>,
         access: &'a Access,
     ) -> Trail<'a> {
         Trail {
@@ -29,10 +26,7 @@ impl Vault {
             access,
             action,
             record,
-            environment: ctx
-                .map(|ctx| ctx.environment.to_string())
-                .unwrap_or_default(),
-            wallet: ctx.map(|ctx| ctx.wallet.to_string()).unwrap_or_default(),
+            ctx,
         }
     }
 }
@@ -68,32 +62,24 @@ impl Trail<'_> {
     }
 
     async fn append(&self, outcome: AuditOutcome, detail: String) -> Result<(), Error> {
+        let environment = self.ctx.map(|ctx| ctx.environment.as_str().to_owned());
         let event = AuditEvent {
             at: self.vault.parts.clock.now(),
             actor: self.access.actor.clone(),
             action: self.action.to_owned(),
             purpose: self.access.purpose.as_str().to_owned(),
-            environment: self.environment.clone(),
-            wallet: self.wallet.clone(),
+            environment: environment.unwrap_or_default(),
+            wallet: self
+                .ctx
+                .map(|ctx| ctx.wallet.to_string())
+                .unwrap_or_default(),
             record: self.record.clone(),
             request_id: self.access.request_id.to_string(),
             outcome,
             detail,
         };
-        let policy = self.vault.audit_policy;
-        let appended = timeout(policy.deadline, self.vault.parts.audit.append(event)).await;
-        let failure = match appended {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error @ Error::AuditUnavailable(_))) => error,
-            Ok(Err(other)) => Error::AuditUnavailable(other.to_string()),
-            Err(_) => Error::AuditUnavailable("it does not answer".to_owned()),
-        };
-        if !policy.goes_on_without {
-            return Err(failure);
-        }
-        let (action, record) = (self.action, &self.record);
-        tracing::warn!(action, record, %failure, "going on without an audit event");
-        Ok(())
+        let vault = self.vault;
+        vault.audit_policy.append(&*vault.parts.audit, event).await
     }
 }
 

@@ -8,11 +8,11 @@ use halfkey_vault::record::MAX_PLAINTEXT_LEN;
 use halfkey_vault::store::memory::MemoryRecords;
 use halfkey_vault::vault::MAX_ROW_LEN;
 use halfkey_vault::{
-    AuditOutcome, BindCtx, Error, Expect, GetRecord, PutRecord, Rev, SealedRecord, Vault,
-    VaultParts,
+    AuditOutcome, BindCtx, DekCache, DekCacheLimits, Error, Expect, GetRecord, ManageKey as _,
+    PutRecord, Rev, SealedRecord, Vault, VaultParts,
 };
 
-use crate::support::{Memory, access, ctx, memory, name, secret};
+use crate::support::{Memory, access, clock, ctx, memory, name, secret};
 
 /// The same vault with other rights.
 fn with(memory: &Memory, edit: impl FnOnce(&mut VaultParts)) -> Vault {
@@ -439,4 +439,57 @@ fn debug_shows_nothing_but_lengths() {
     );
     assert!(shown.len() < 120, "{shown}");
     assert!(SealedRecord::from_bytes(b"HKR1").is_err());
+}
+
+/// Who looks for what became of a wallet finds the end of its shares too.
+#[tokio::test]
+async fn a_destruction_names_its_wallet_and_environment() {
+    let memory = memory();
+    let (vault, at) = (&memory.vault, name("a"));
+    vault
+        .store(&at, &ctx(), &secret("x"), Expect::Absent, &access())
+        .await
+        .unwrap();
+    vault.destroy_of(&at, &ctx(), &access()).await.unwrap();
+    let last = memory.audit.events().pop().unwrap();
+    assert_eq!(last.action, "destroy");
+    assert_eq!(last.wallet, ctx().wallet.to_string());
+    assert_eq!(last.environment, ctx().environment.to_string());
+}
+
+/// Two processes over one store, each with a cache of data keys.
+#[tokio::test]
+async fn data_keys_are_forgotten_in_every_process() {
+    let memory = memory();
+    let limits = DekCacheLimits {
+        max_age_ms: 300_000,
+        max_uses: 1000,
+        max_entries: 10,
+    };
+    let process = || {
+        let cache = Arc::new(DekCache::new(limits, clock()).unwrap());
+        memory.vault.clone().with_dek_cache(cache)
+    };
+    let (signer, operator) = (process(), process());
+    let at = name("a");
+    operator
+        .store(&at, &ctx(), &secret("x"), Expect::Absent, &access())
+        .await
+        .unwrap();
+    let warm = async || signer.load_warm(&at, &ctx(), &access()).await;
+    warm().await.unwrap();
+    memory.kek.rotate().await.unwrap();
+    memory.kek.disable("1").await.unwrap();
+    assert!(warm().await.unwrap().value == secret("x"), "from its cache");
+    operator.forget_data_keys().await.unwrap();
+    let refused = warm().await;
+    assert!(matches!(refused, Err(Error::KeyDisabled(_))), "{refused:?}");
+    // Once heeded, keys are kept again.
+    memory.kek.enable("1").await.unwrap();
+    warm().await.unwrap();
+    memory.kek.disable("1").await.unwrap();
+    warm().await.unwrap();
+    operator.forget_data_keys().await.unwrap();
+    let refused = warm().await;
+    assert!(matches!(refused, Err(Error::KeyDisabled(_))), "{refused:?}");
 }

@@ -82,7 +82,7 @@ async fn golden_records_open_through_the_golden_keyring() {
         assert_eq!(opened, plaintext, "{}", path.display());
         seen += 1;
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 8);
 }
 
 /// The keyring with a passphrase, and a key wrapped under it when it was made.

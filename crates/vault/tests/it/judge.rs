@@ -34,5 +34,5 @@ fn an_independent_implementation_opens_the_golden_records() {
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{out}{err}");
-    assert_eq!(out.trim(), "opened 4 records, refused 4 altered ones");
+    assert_eq!(out.trim(), "opened 8 records, refused 8 altered ones");
 }

@@ -10,9 +10,10 @@ use halfkey_vault::fault::{Failure, FaultPlan, Faulty};
 use halfkey_vault::kms::memory::MemoryKek;
 use halfkey_vault::store::memory::MemoryRecords;
 use halfkey_vault::{
-    AuditSink, BindCtx, Dek, Error, Expect, GetRecord as _, KekInfo, KekState, KekVersion,
-    ManageKey as _, PutRecord as _, RecordContexts, RecordName, RewrapKey, RewrapOptions,
-    RewrapParts, RewrapReport, Rewrapper, Vault, WrapKey as _, Wrapped, census,
+    AuditEvent, AuditPolicy, AuditPosition, AuditSink, BindCtx, Dek, Error, Expect, GetRecord as _,
+    KekInfo, KekState, KekVersion, ManageKey as _, PutRecord, RecordContexts, RecordName, Rev,
+    RewrapKey, RewrapOptions, RewrapParts, RewrapReport, Rewrapper, Vault, WrapKey as _, Wrapped,
+    census,
 };
 
 use crate::support::{Memory, access, clock, ctx, memory, name};
@@ -92,13 +93,7 @@ impl World {
         stop: &AtomicBool,
         enough: u64,
     ) -> Result<RewrapReport, Error> {
-        let newest = self.memory.kek.info().await.unwrap();
-        let options = RewrapOptions {
-            prefix: String::new(),
-            newest: newest.newest().unwrap().version.clone(),
-            parallel: 4,
-            per_second: None,
-        };
+        let options = self.options(None).await;
         let stopper = |progress: halfkey_vault::rotation::Progress| {
             if progress.seen >= enough {
                 stop.store(true, Ordering::Release);
@@ -106,6 +101,16 @@ impl World {
         };
         let rewrapper = Arc::new(Rewrapper::new(parts, access()));
         rewrapper.run(&options, stop, &stopper).await
+    }
+
+    async fn options(&self, per_second: Option<u32>) -> RewrapOptions {
+        let newest = self.memory.kek.info().await.unwrap();
+        RewrapOptions {
+            prefix: String::new(),
+            newest: newest.newest().unwrap().version.clone(),
+            parallel: 4,
+            per_second,
+        }
     }
 
     async fn must_open_all(&self, vault: &Vault) {
@@ -351,4 +356,158 @@ async fn what_is_due_is_told_by_the_age_of_its_version() {
     for (then, due) in [(1000, 0), (1001, 5), (2000, 5), (2001, 6)] {
         assert_eq!(counted.older_than(UnixMillis(then)), due, "{then}");
     }
+}
+
+/// A store that says it wrote, and keeps what was there.
+struct Forgetful(Arc<MemoryRecords>);
+
+#[async_trait]
+impl PutRecord for Forgetful {
+    async fn put(&self, name: &RecordName, _: &[u8], expect: Expect) -> Result<Rev, Error> {
+        let before = self.0.get(name).await?.unwrap().value;
+        self.0.put(name, &before, expect).await
+    }
+}
+
+/// Otherwise the old version would be disabled over records that still stand under it.
+#[tokio::test]
+async fn what_was_not_stored_as_written_is_not_called_moved() {
+    let world = world(3).await;
+    world.memory.kek.rotate().await.unwrap();
+    let parts = RewrapParts {
+        put: Arc::new(Forgetful(Arc::clone(&world.memory.records))),
+        ..world.parts()
+    };
+    let report = world.run(parts).await.unwrap();
+    assert_eq!((report.moved, report.failed.len()), (0, 3), "{report:?}");
+    assert!(report.failed[0].1.contains("not stored as written"));
+}
+
+/// A sink that never answers.
+struct Silent;
+
+#[async_trait]
+impl AuditSink for Silent {
+    async fn append(&self, _: AuditEvent) -> Result<AuditPosition, Error> {
+        core::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_sink_stops_the_walk_at_its_deadline_unless_told_to_go_on() {
+    let world = world(3).await;
+    world.memory.kek.rotate().await.unwrap();
+    let parts = || RewrapParts {
+        audit: Arc::new(Silent),
+        ..world.parts()
+    };
+    let stopped = world.run(parts()).await;
+    assert!(
+        matches!(stopped, Err(Error::AuditUnavailable(_))),
+        "{stopped:?}"
+    );
+    assert_eq!(world.wraps_under("1").await, 3);
+    let policy = AuditPolicy {
+        goes_on_without: true,
+        ..AuditPolicy::STRICT
+    };
+    let rewrapper = Rewrapper::new(parts(), access()).with_audit_policy(policy);
+    let report = Arc::new(rewrapper)
+        .run(&world.options(None).await, &AtomicBool::new(false), &|_| {})
+        .await;
+    assert_eq!(report.unwrap().moved, 3);
+}
+
+#[tokio::test]
+async fn a_key_that_was_moved_to_another_leaves_a_refusal() {
+    let world = world(1).await;
+    world.memory.kek.rotate().await.unwrap();
+    let parts = RewrapParts {
+        rewrap: Arc::new(Garbage(Arc::clone(&world.memory.kek))),
+        verify: Some(Arc::<MemoryKek>::clone(&world.memory.kek)),
+        ..world.parts()
+    };
+    world.run(parts).await.unwrap();
+    let last = world.memory.audit.events().pop().unwrap();
+    assert_eq!(
+        (&*last.action, last.outcome.as_str()),
+        ("rewrap", "refused")
+    );
+}
+
+/// On tokio's own clock, which stands still until everything waits.
+#[tokio::test(start_paused = true)]
+async fn the_walk_keeps_to_its_rate() {
+    let world = world(50).await;
+    world.memory.kek.rotate().await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let rewrapper = Arc::new(Rewrapper::new(world.parts(), access()));
+    let report = rewrapper
+        .run(
+            &world.options(Some(10)).await,
+            &AtomicBool::new(false),
+            &|_| {},
+        )
+        .await;
+    assert_eq!(report.unwrap().moved, 50);
+    // The first at once, each other a tenth of a second later.
+    assert_eq!(begun.elapsed().as_millis(), 4900);
+}
+
+#[tokio::test]
+async fn only_the_names_of_the_prefix_are_walked() {
+    let world = world(30).await;
+    world.memory.kek.rotate().await.unwrap();
+    let options = RewrapOptions {
+        prefix: "wallet:0001".to_owned(),
+        ..world.options(None).await
+    };
+    let rewrapper = Arc::new(Rewrapper::new(world.parts(), access()));
+    let report = rewrapper
+        .run(&options, &AtomicBool::new(false), &|_| {})
+        .await;
+    let report = report.unwrap();
+    assert_eq!((report.seen, report.moved), (10, 10));
+    assert_eq!(world.wraps_under("1").await, 20);
+}
+
+/// Opens the record at every step of its move.
+struct Reading {
+    kek: Arc<MemoryKek>,
+    vault: Vault,
+    opened: AtomicU64,
+}
+
+#[async_trait]
+impl RewrapKey for Reading {
+    fn kek_uri(&self) -> &str {
+        self.kek.kek_uri()
+    }
+
+    async fn rewrap(&self, ctx: &BindCtx, wrapped: &Wrapped) -> Result<Wrapped, Error> {
+        let at = name(&format!("wallet:{:05}/shares/2", ctx.generation.0));
+        let before = self.vault.load(&at, ctx, &access()).await?;
+        let moved = self.kek.rewrap(ctx, wrapped).await?;
+        let after = self.vault.load(&at, ctx, &access()).await?;
+        assert!(before.value == after.value);
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        Ok(moved)
+    }
+}
+
+#[tokio::test]
+async fn records_open_while_they_are_being_moved() {
+    let world = world(50).await;
+    world.memory.kek.rotate().await.unwrap();
+    let reading = Arc::new(Reading {
+        kek: Arc::clone(&world.memory.kek),
+        vault: world.memory.vault.clone(),
+        opened: AtomicU64::new(0),
+    });
+    let parts = RewrapParts {
+        rewrap: Arc::<Reading>::clone(&reading),
+        ..world.parts()
+    };
+    assert_eq!(world.run(parts).await.unwrap().moved, 50);
+    assert_eq!(reading.opened.load(Ordering::SeqCst), 50);
 }

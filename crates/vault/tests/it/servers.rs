@@ -8,6 +8,15 @@ mod azure;
 mod cut;
 #[cfg(feature = "gcp")]
 mod gcp;
+#[cfg(all(
+    feature = "aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "openbao",
+    feature = "redis",
+    feature = "s3"
+))]
+mod old_tls;
 #[cfg(feature = "openbao")]
 mod openbao;
 #[cfg(feature = "postgres")]

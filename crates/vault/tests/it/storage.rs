@@ -99,6 +99,41 @@ async fn each_role_has_its_rights_only() {
     writer.close().await;
 }
 
+/// Whichever process of a new set-up comes first, the others find it whole.
+#[tokio::test]
+async fn any_role_may_come_first() {
+    for first in ["writer", "rewrapper", "opener"] {
+        let (_outer, dir) = dir();
+        let config = format!("role = \"{first}\"");
+        let (at, plaintext) = (name("a"), secret("x"));
+        match open_as(&dir, &config).await {
+            Ok(storage) => {
+                if first == "writer" {
+                    storage
+                        .vault
+                        .store(&at, &ctx(), &plaintext, Expect::Absent, &access())
+                        .await
+                        .unwrap();
+                }
+                storage.close().await;
+            }
+            Err(error) => {
+                assert_eq!(first, "opener", "{error}");
+                assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+            }
+        }
+        let full = open_as(&dir, "").await;
+        let full = full.unwrap_or_else(|error| panic!("after a {first}: {error}"));
+        if first == "writer" {
+            let opened = full.vault.load(&at, &ctx(), &access()).await.unwrap();
+            assert!(opened.value == plaintext);
+        }
+        full.close().await;
+        let opener = open_as(&dir, "role = \"opener\"").await.unwrap();
+        opener.close().await;
+    }
+}
+
 #[tokio::test]
 async fn what_was_lost_is_not_made_anew() {
     for lost in ["vault.sqlite", "audit.sqlite", "keyring.json"] {
@@ -132,6 +167,17 @@ async fn another_store_in_place_of_the_one_that_was_used_is_refused() {
     std::fs::rename(&moved, dir.join("vault.sqlite")).unwrap();
     let opened = open_as(&dir, "").await;
     assert!(matches!(opened, Err(Error::Keyring(_))), "{opened:?}");
+}
+
+/// A cache makes no promise, so a damaged one is no reason not to sign.
+#[tokio::test]
+async fn a_damaged_cache_file_does_not_stop_the_tiers() {
+    let (_outer, dir) = dir();
+    open_as(&dir, "").await.unwrap().close().await;
+    std::fs::write(dir.join("cache.sqlite"), [7; 8192]).unwrap();
+    let storage = open_as(&dir, "").await.unwrap();
+    assert!(storage.properties.get("0xab").await.is_err());
+    storage.close().await;
 }
 
 #[tokio::test]

@@ -68,12 +68,21 @@ def unwrap(keyring, uri, version, wrapped, digest):
     return gcm_open(key, wrapped[:12], digest, wrapped[12:])
 
 
+def derive(suite, dek, salt):
+    if suite == b"\x00\x01":
+        return HKDF(dek, 64, salt, SHA512, 1, b"halfkey-record-v1" + suite)
+    assert suite == b"\x00\x02", "suite"
+    info = b"halfkey-record-v1" + suite + salt
+    first = hmac.digest(dek, info + b"\x01", "sha256")
+    return first + hmac.digest(dek, first + info + b"\x02", "sha256")
+
+
 def open_record(vector, keyring):
     context = canonical(vector["ctx"])
     assert context.hex() == vector["ctx_hex"], "canonical context"
     reader = Reader(bytes.fromhex(vector["record"]))
     fixed = reader.take(4 + 1 + 2)
-    assert fixed == b"HKR1\x01\x00\x01", "magic, version or suite"
+    assert fixed[:5] == b"HKR1\x01", "magic or version"
     salt, commitment, nonce = reader.take(32), reader.take(32), reader.take(12)
     count = reader.number(1)
     assert 1 <= count <= 4, "number of wraps"
@@ -83,7 +92,7 @@ def open_record(vector, keyring):
         version = reader.take(reader.number(1)).decode()
         wraps.append((uri, version, reader.take(reader.number(2))))
     dek = unwrap(keyring, *wraps[0], hashlib.sha256(context).digest())
-    okm = HKDF(dek, 64, salt, SHA512, 1, b"halfkey-record-v1\x00\x01")
+    okm = derive(fixed[5:], dek, salt)
     assert hmac.compare_digest(okm[32:], commitment), "commitment"
     return gcm_open(okm[:32], nonce, fixed + salt + commitment + context, reader.data[reader.at :])
 

@@ -10,26 +10,29 @@ use halfkey_vault::{Access, Purpose, operator_key};
 use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
-use crate::storage::{self, ACTOR};
+use crate::storage::{self, ACTOR, Both};
 
 /// Prints a signed checkpoint: always JSON, for it is kept as a file.
 pub(super) async fn sign(data: &DataDir, passphrase: Option<SecretString>) -> Result<(), Failure> {
-    let (storage, environment) = storage::open_here(data, passphrase).await?;
+    let logs = storage::audit_logs(data)?;
+    // Opened, both logs are there.
+    let both = Both::open(data, passphrase).await?;
     let access = Access {
         actor: ACTOR.to_owned(),
         purpose: Purpose::Operate,
         request_id: RequestId::generate(&mut os_rng()),
     };
-    let key = operator_key::load_or_make(&storage.vault, &environment, &access).await;
-    let now = storage.clock().now();
-    storage.close().await;
-    let log = data.customer().join("audit.sqlite");
-    let checkpoint = Checkpoint::sign(&log, &environment, now, &key?).await?;
+    let environment = both.environment.clone();
+    let key = operator_key::load_or_make(&both.first.vault, &environment, &access).await;
+    let now = both.first.clock().now();
+    both.close().await;
+    let logs: Vec<_> = logs.iter().map(|log| &*log.path).collect();
+    let checkpoint = Checkpoint::sign_all(&logs, &environment, now, &key?).await?;
     Output::new(true).result(&checkpoint, String::new);
     Ok(())
 }
 
-/// Fails unless the customer's log goes at least as far as the checkpoint in `file`, unchanged.
+/// Fails unless the customer's logs go at least as far as the checkpoint in `file`, unchanged.
 pub(super) async fn compare(data: &DataDir, file: &Path, key: Option<&str>) -> Result<(), Failure> {
     let text = std::fs::read(file)
         .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
@@ -38,8 +41,11 @@ pub(super) async fn compare(data: &DataDir, file: &Path, key: Option<&str>) -> R
     if key.is_some_and(|key| key != checkpoint.public_key) {
         return Err(broken("the checkpoint is signed by another key"));
     }
-    let log = data.customer().join("audit.sqlite");
-    match checkpoint.compare(&log).await?.first() {
+    let logs = storage::audit_logs(data)?;
+    // The chains of one that is gone are missed below.
+    let logs = logs.iter().map(|log| &*log.path);
+    let logs: Vec<_> = logs.filter(|path| path.exists()).collect();
+    match checkpoint.compare_all(&logs).await?.first() {
         None => Ok(()),
         Some(problem) => Err(broken(problem)),
     }

@@ -14,32 +14,34 @@ use time::format_description::well_known::Rfc3339;
 use crate::args::{Export, ExportFormat};
 use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
+use crate::storage;
 
 pub(super) async fn run(data: &DataDir, options: &Export) -> Result<(), Failure> {
-    let log = data.customer().join("audit.sqlite");
-    if !log.exists() {
-        return Err(Failure::new(
-            ExitKind::NotFound,
-            "no_audit_log",
-            "there is no audit log here",
-        ));
+    let logs = storage::audit_logs(data)?;
+    for log in &logs {
+        if !log.path.exists() {
+            let what = format!("there is no audit log at {}", log.path.display());
+            return Err(Failure::new(ExitKind::NotFound, "no_audit_log", what));
+        }
     }
     let since = options.since.as_deref().map(parse_time).transpose()?;
     let mut sink = Sink::open(options)?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut all = Vec::new();
-    let reader = AuditReader::open(&log).await?;
-    let each = |entry: &Entry| match options.format {
-        ExportFormat::Jsonl => sink.send(&json_line(entry)),
-        ExportFormat::Syslog => sink.send(&syslog(entry, &host)),
-        ExportFormat::Otlp => {
-            all.push(entry.clone());
-            Ok(())
-        }
-    };
-    let done = reader.for_each(since, each).await;
-    reader.close().await;
-    done?;
+    for log in &logs {
+        let reader = AuditReader::open(&log.path).await?;
+        let each = |entry: &Entry| match options.format {
+            ExportFormat::Jsonl => sink.send(&json_line(entry)),
+            ExportFormat::Syslog => sink.send(&syslog(entry, &host)),
+            ExportFormat::Otlp => {
+                all.push(entry.clone());
+                Ok(())
+            }
+        };
+        let done = reader.for_each(since, each).await;
+        reader.close().await;
+        done?;
+    }
     if options.format == ExportFormat::Otlp {
         sink.send(&otlp(&all).to_string())?;
     }

@@ -36,6 +36,9 @@ pub(super) struct Check {
     pub(super) evidence: String,
     /// What to do, where there is something to do.
     pub(super) remedy: Option<String>,
+    /// Which vault it is about; absent for the first, or for all there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vault: Option<&'static str>,
 }
 
 impl Check {
@@ -46,7 +49,13 @@ impl Check {
             status: Status::Pass,
             evidence: evidence.into(),
             remedy: None,
+            vault: None,
         }
+    }
+
+    /// The same about this vault.
+    pub(super) fn of(self, vault: Option<&'static str>) -> Self {
+        Self { vault, ..self }
     }
 
     pub(super) fn fail(

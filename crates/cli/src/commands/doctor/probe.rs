@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use halfkey_core::random::{RngCore as _, os_rng};
-use halfkey_core::{EnvironmentId, Generation, RequestId, SecretBytes};
-use halfkey_vault::embedded::probe_context;
+use halfkey_core::{EnvironmentId, RequestId, SecretBytes};
+use halfkey_vault::embedded::{CHECK_PREFIX, check_context};
 use halfkey_vault::{Access, BindCtx, Error, Expect, Purpose, RecordName, SealedRecord, Storage};
 use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::fmt::MakeWriter;
@@ -95,11 +95,9 @@ async fn probe(
         purpose: Purpose::Probe,
         request_id: RequestId::generate(&mut os_rng()),
     };
-    let name = RecordName::new(format!("doctor/{}", access.request_id))?;
-    let ctx = BindCtx {
-        generation: Generation(1),
-        ..probe_context(environment)
-    };
+    may_probe(storage)?;
+    let name = RecordName::new(format!("{CHECK_PREFIX}{}", access.request_id))?;
+    let ctx = check_context(environment);
     let plaintext = SecretBytes::new(canary.to_vec());
     let vault = &storage.vault;
     vault
@@ -108,7 +106,7 @@ async fn probe(
     let raw = vault.get_row(&name).await?;
     let opened = vault.load(&name, &ctx, &access).await;
     // It goes whatever the checks find.
-    vault.destroy(&name, &access).await?;
+    vault.destroy_of(&name, &ctx, &access).await?;
     let after = vault.get_row(&name).await?;
     if opened?.value != plaintext {
         return Err(Error::ReadBack(name.to_string()));
@@ -124,6 +122,22 @@ async fn probe(
         foreign: vault.seal(&other, &plaintext, &access).await,
         after: after.map(|row| row.value),
     })
+}
+
+/// What was written must be read and shredded again: whoever may not do all of it writes nothing.
+fn may_probe(storage: &Storage) -> Result<(), Error> {
+    let parts = storage.vault.parts();
+    let rights = [
+        (parts.wrap.is_some(), "seal records"),
+        (parts.unwrap.is_some(), "open records"),
+        (parts.put.is_some(), "write records"),
+        (parts.get.is_some(), "read records"),
+        (parts.destroy.is_some(), "destroy records"),
+    ];
+    match rights.into_iter().find(|(is_there, _)| !is_there) {
+        Some((_, what)) => Err(Error::Forbidden(what)),
+        None => Ok(()),
+    }
 }
 
 fn judge(seen: &Seen, canary: &[u8], logged: &[u8]) -> Vec<Check> {

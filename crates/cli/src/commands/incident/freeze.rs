@@ -3,6 +3,7 @@
 use halfkey::{Freeze, WalletClient, WalletId};
 use serde_json::{Value, json};
 
+use crate::commands::vault::rotate::forget_data_keys;
 use crate::commands::wallet::Opened;
 use crate::exit_code::Failure;
 use crate::output::Output;
@@ -15,6 +16,10 @@ pub(super) async fn freeze(
 ) -> Result<(), Failure> {
     let wallet = wallet_id(opened, wallet).await?;
     let frozen = opened.store.client().freeze(wallet, reason).await?;
+    forget_data_keys(&opened.storage).await;
+    if let Some(second) = &opened.second {
+        forget_data_keys(second).await;
+    }
     output.result(&describe(&frozen), || {
         format!(
             "frozen: {}\n  nothing is made, signed, changed, exported or given back until: halfkey \

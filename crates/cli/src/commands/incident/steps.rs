@@ -2,21 +2,21 @@
 
 use halfkey_core::random::os_rng;
 use halfkey_core::{EnvironmentId, RequestId, SecretString};
-use halfkey_vault::audit::verify::verify;
-use halfkey_vault::{Access, Purpose, Storage, operator_key};
+use halfkey_vault::{Access, Purpose, Storage, Vault, operator_key};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{provider, report};
 use crate::args::{Rewrap, Run};
+use crate::commands::audit::verify_customer;
 use crate::commands::vault::count;
 use crate::commands::vault::rewrap::{self, stop_at_signal};
-use crate::commands::vault::rotate::{note, rotate};
+use crate::commands::vault::rotate::{forget_data_keys, note, rotate};
 use crate::commands::wallet::{self, Login, Opened, refresh_compromised};
 use crate::context::{DataDir, write_private};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
-use crate::storage::{self, ACTOR};
+use crate::storage::{ACTOR, Both};
 
 /// One step of the report.
 #[derive(Debug, Serialize)]
@@ -64,7 +64,9 @@ pub(super) async fn run(
     }
     // Without a key there is no report: better to know before more is done.
     let key = operator_key::load_or_make(&storage.vault, environment, &access).await?;
-    note(storage, "incident", &options.reason).await?;
+    for (storage, _) in scene.vaults() {
+        note(storage, "incident", &options.reason).await?;
+    }
     let began = storage.clock().now();
     scene.take(data, options, &mut steps, output).await;
     let ended = storage.clock().now();
@@ -117,10 +119,29 @@ fn left_to_do(options: &Run) -> Vec<&'static str> {
     left
 }
 
+/// What the steps of one vault are called.
+struct Names {
+    rotate: &'static str,
+    rewrap: &'static str,
+    disable: &'static str,
+}
+
+static FIRST: Names = Names {
+    rotate: "rotate the KEK",
+    rewrap: "rewrap every record",
+    disable: "disable the older KEK versions",
+};
+
+static SECOND: Names = Names {
+    rotate: "rotate the KEK of the second vault",
+    rewrap: "rewrap every record of the second vault",
+    disable: "disable the older KEK versions of the second vault",
+};
+
 /// What the steps work on. Only one of them: each process of a keyring has its own view of it.
 enum Tiers {
     /// The storage tiers alone.
-    Alone(Box<Storage>),
+    Alone(Box<Both>),
     /// The store over them, where the provider has a part.
     WithStore(Box<Opened>),
 }
@@ -145,18 +166,29 @@ impl Scene {
                 tiers: Tiers::WithStore(Box::new(opened)),
             });
         }
-        let (storage, environment) = storage::open_here(data, passphrase).await?;
+        let both = Both::open(data, passphrase).await?;
         Ok(Self {
-            tiers: Tiers::Alone(Box::new(storage)),
-            environment,
+            environment: both.environment.clone(),
+            tiers: Tiers::Alone(Box::new(both)),
         })
     }
 
     fn storage(&self) -> &Storage {
         match &self.tiers {
-            Tiers::Alone(storage) => storage,
+            Tiers::Alone(both) => &both.first,
             Tiers::WithStore(opened) => &opened.storage,
         }
+    }
+
+    /// Every vault of the customer's, with the names of its steps.
+    fn vaults(&self) -> Vec<(&Storage, &'static Names)> {
+        let second = match &self.tiers {
+            Tiers::Alone(both) => both.second.as_ref(),
+            Tiers::WithStore(opened) => opened.second.as_ref(),
+        };
+        let mut vaults = vec![(self.storage(), &FIRST)];
+        vaults.extend(second.map(|second| (second, &SECOND)));
+        vaults
     }
 
     fn opened(&self) -> Result<&Opened, Failure> {
@@ -171,6 +203,9 @@ impl Scene {
             Ok(opened) => provider::freeze(opened, reason).await,
             Err(failure) => Err(failure),
         };
+        for (storage, _) in self.vaults() {
+            forget_data_keys(storage).await;
+        }
         Step::of("freeze the environment", frozen)
     }
 
@@ -187,28 +222,26 @@ impl Scene {
     }
 
     async fn take(&self, data: &DataDir, options: &Run, steps: &mut Vec<Step>, output: Output) {
-        let (storage, environment) = (self.storage(), &self.environment);
+        // What a record is bound to stands in the rows of the first vault.
+        let (rows, environment) = (&self.storage().vault, &self.environment);
         if options.revoke_tokens {
             steps.push(Step::of("revoke every other token", self.revoke().await));
         }
-        let rotated = rotate(storage).await;
-        steps.push(Step::of(
-            "rotate the KEK",
-            rotated.map(|version| json!({ "version": version })),
-        ));
-        steps.push(Step::of(
-            "rewrap every record",
-            rewrapped(storage, environment, output).await,
-        ));
+        for (storage, names) in self.vaults() {
+            let rotated = rotate(storage).await;
+            let rotated = rotated.map(|version| json!({ "version": version }));
+            steps.push(Step::of(names.rotate, rotated));
+            let rewrapped = rewrapped((storage, rows), environment, output).await;
+            steps.push(Step::of(names.rewrap, rewrapped));
+        }
         if options.refresh {
             let refreshed = self.refresh(output).await;
             steps.push(Step::of("refresh every wallet", refreshed));
         }
         if options.disable_old {
-            steps.push(Step::of(
-                "disable the older KEK versions",
-                disabled(storage).await,
-            ));
+            for (storage, names) in self.vaults() {
+                steps.push(Step::of(names.disable, disabled(storage).await));
+            }
         }
         steps.push(Step::of("check the audit log", audited(data).await));
         if options.unfreeze {
@@ -228,14 +261,14 @@ impl Scene {
 
     async fn close(self) {
         match self.tiers {
-            Tiers::Alone(storage) => storage.close().await,
+            Tiers::Alone(both) => both.close().await,
             Tiers::WithStore(opened) => opened.close().await,
         }
     }
 }
 
 async fn rewrapped(
-    storage: &Storage,
+    (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
     output: Output,
 ) -> Result<Value, Failure> {
@@ -243,16 +276,10 @@ async fn rewrapped(
         parallel: 8,
         per_second: None,
         no_verify: false,
+        prefix: String::new(),
     };
     let stop = stop_at_signal()?;
-    let report = rewrap::walk(
-        (storage, &storage.vault),
-        environment,
-        options,
-        &stop,
-        output,
-    )
-    .await?;
+    let report = rewrap::walk((storage, rows), environment, options, &stop, output).await?;
     let value = rewrap::describe(&report);
     if report.is_clean() {
         return Ok(value);
@@ -277,20 +304,21 @@ async fn disabled(storage: &Storage) -> Result<Value, Failure> {
         storage.manage.disable(&one.version).await?;
         versions.push(one.version.clone());
     }
-    storage.vault.clear_dek_cache();
+    storage.vault.forget_data_keys().await?;
     Ok(json!({ "versions": versions }))
 }
 
 async fn audited(data: &DataDir) -> Result<Value, Failure> {
-    let report = verify(&data.customer().join("audit.sqlite"), None).await?;
-    if !report.is_sound() {
-        return Err(Failure::new(
-            ExitKind::Custody,
-            "audit_broken",
-            report.to_string(),
-        ));
+    let (mut entries, mut chains) = (0_u64, 0_u64);
+    for (half, report) in verify_customer(data, None).await? {
+        if !report.is_sound() {
+            let why = format!("{half}: {report}");
+            return Err(Failure::new(ExitKind::Custody, "audit_broken", why));
+        }
+        entries = entries.saturating_add(report.entries);
+        chains = chains.saturating_add(report.chains);
     }
-    Ok(json!({ "entries": report.entries, "chains": report.chains }))
+    Ok(json!({ "entries": entries, "chains": chains }))
 }
 
 fn table(steps: &[Step], left: &[&str], file: &str) -> String {

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::access;
+use super::rotate::note_refused;
 use crate::args::Rewrap;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
@@ -45,14 +46,22 @@ pub(in crate::commands) async fn walk(
     stop: &Stop,
     output: Output,
 ) -> Result<RewrapReport, Failure> {
+    let parts = match parts((storage, rows), environment, &options) {
+        Ok(parts) => parts,
+        Err(refusal) => {
+            note_refused(storage, "rewrap", Some(environment), &refusal.message).await?;
+            return Err(refusal);
+        }
+    };
     let kek = storage.manage.info().await?;
     let newest = kek
         .newest()
         .ok_or_else(|| Failure::internal("the KEK has no version"))?;
-    let parts = parts((storage, rows), environment, options)?;
-    let rewrapper = Arc::new(Rewrapper::new(parts, access(Purpose::Rewrap)));
+    let policy = storage.config.audit.policy();
+    let rewrapper = Rewrapper::new(parts, access(Purpose::Rewrap)).with_audit_policy(policy);
+    let rewrapper = Arc::new(rewrapper);
     let options = RewrapOptions {
-        prefix: String::new(),
+        prefix: options.prefix,
         newest: newest.version.clone(),
         parallel: options.parallel,
         per_second: options.per_second,
@@ -71,7 +80,7 @@ pub(in crate::commands) async fn walk(
 fn parts(
     (storage, rows): (&Storage, &Vault),
     environment: &EnvironmentId,
-    options: Rewrap,
+    options: &Rewrap,
 ) -> Result<RewrapParts, Failure> {
     let forbidden = || {
         let role = storage.role.as_str();
@@ -82,7 +91,7 @@ fn parts(
         )
         .with_hint("role = \"rewrapper\" or \"full\" in storage.toml")
     };
-    let contexts = StoreContexts::new(rows.clone(), environment.clone(), "");
+    let contexts = StoreContexts::new(rows.clone(), environment.clone(), &*options.prefix);
     Ok(RewrapParts {
         list: storage.list().cloned().ok_or_else(forbidden)?,
         get: storage.get().cloned().ok_or_else(forbidden)?,

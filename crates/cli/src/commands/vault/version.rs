@@ -4,7 +4,7 @@ use halfkey_vault::Storage;
 use serde_json::json;
 
 use super::count;
-use super::rotate::note;
+use super::rotate::{note, note_refused};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 
@@ -20,16 +20,14 @@ pub(super) async fn disable(
     }
     let left = count(storage).await?.wraps_under(&kek.uri, version);
     if left > 0 {
-        return Err(Failure::new(
-            ExitKind::Custody,
-            "version_in_use",
-            format!("{left} wrapped keys still stand under version {version}"),
-        )
-        .with_hint("halfkey vault rewrap"));
+        let why = format!("{left} wrapped keys still stand under version {version}");
+        note_refused(storage, "disable", None, &why).await?;
+        return Err(Failure::new(ExitKind::Custody, "version_in_use", why)
+            .with_hint("halfkey vault rewrap"));
     }
     note(storage, "disable", version).await?;
     storage.manage.disable(version).await?;
-    storage.vault.clear_dek_cache();
+    storage.vault.forget_data_keys().await?;
     output.result(&json!({ "version": version, "state": "disabled" }), || {
         format!(
             "version {version} is disabled; keep it: backups may hold records under it until their \

@@ -8,11 +8,12 @@ use std::path::Path;
 use halfkey::{BackupFormat, KeyShareBackupInfo, RecoveryKey};
 use halfkey_core::SecretString;
 use halfkey_core::random::os_rng;
+use halfkey_core::wire::KeySharePointer;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Opened;
-use crate::args::{Backup, ChangePassword, Recover};
+use crate::args::{Backup, ChangePassword, DropBackup, Recover};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 use crate::progress::spinner;
@@ -67,6 +68,34 @@ pub(super) async fn change_password(
     let info = opened.done(changed).await?;
     let key_file = options.recovery_key_out.as_deref();
     said(&options.address, &info, format, key_file, output);
+    Ok(())
+}
+
+pub(super) async fn drop_backup(
+    opened: &Opened,
+    options: &DropBackup,
+    output: Output,
+) -> Result<(), Failure> {
+    let (client, address) = (opened.store.client(), &options.address);
+    if options.id.is_empty() {
+        let found = client.key_shares(address).await?;
+        output.result(&found, || {
+            let line = |one: &KeySharePointer| {
+                let place = String::from(one.backup_location.clone());
+                format!("{}  {place}", one.id)
+            };
+            let lines: Vec<_> = found.iter().map(line).collect();
+            if lines.is_empty() {
+                format!("{address}: no backup of its active shares")
+            } else {
+                lines.join("\n")
+            }
+        });
+        return Ok(());
+    }
+    let dropped = client.drop_backups(address, &options.id).await?;
+    let value = json!({ "account_address": address, "dropped": dropped });
+    output.result(&value, || format!("{address}: {dropped} dropped"));
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use halfkey::{Changed, StoredWallet};
-use halfkey_core::{PartyIndex, ThresholdSignatureScheme};
+use halfkey::{Changed, Listed, StoredWallet};
+use halfkey_chain::canonical_address;
+use halfkey_core::{ChainName, PartyIndex, ThresholdSignatureScheme};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -26,14 +27,13 @@ pub(super) async fn refresh(
         return service(opened, options, every, output).await;
     }
     let stop = stop_at_signal()?;
-    let addresses = if options.all {
-        let all = opened.store.list().await?;
-        let all = all.into_iter().filter(is_refreshable);
-        all.map(|wallet| wallet.account_address).collect()
+    let (addresses, unread) = if options.all {
+        every_wallet(opened).await?
     } else {
-        options.addresses.clone()
+        (options.addresses.clone(), Vec::new())
     };
-    let done = refresh_each(opened, &addresses, options.compromised, &stop, output).await?;
+    let mut done = refresh_each(opened, &addresses, options.compromised, &stop, output).await?;
+    done.failed.extend(unread);
     output.result(&done.describe(), || done.human(options.compromised));
     done.verdict()
 }
@@ -41,16 +41,26 @@ pub(super) async fn refresh(
 /// New shares of every wallet, and every earlier generation shredded: a step of an incident.
 pub(crate) async fn refresh_compromised(opened: &Opened, output: Output) -> Result<Value, Failure> {
     let stop = stop_at_signal()?;
-    let all = opened.store.list().await?.into_iter();
-    let all = all.filter(is_refreshable);
-    let addresses: Vec<_> = all.map(|wallet| wallet.account_address).collect();
-    let done = refresh_each(opened, &addresses, true, &stop, output).await?;
+    let (addresses, unread) = every_wallet(opened).await?;
+    let mut done = refresh_each(opened, &addresses, true, &stop, output).await?;
+    done.failed.extend(unread);
     let value = done.describe();
     let verdict = done.verdict();
     verdict.map(|()| value.clone()).map_err(|failure| Failure {
         message: format!("{}: {value}", failure.message),
         ..failure
     })
+}
+
+/// Every wallet that can be refreshed, and every row that does not say which one it is of.
+async fn every_wallet(opened: &Opened) -> Result<(Vec<String>, Vec<(String, Failure)>), Failure> {
+    let Listed { found, unreadable } = opened.store.list().await?;
+    let found = found.into_iter().filter(is_refreshable);
+    let unread = unreadable.into_iter();
+    Ok((
+        found.map(|wallet| wallet.account_address).collect(),
+        unread.map(|row| (row.record, row.error.into())).collect(),
+    ))
 }
 
 pub(super) async fn reshare(
@@ -141,6 +151,10 @@ async fn service(
     let mut looks = interval(LOOK_EVERY.min(every.max(Duration::from_secs(1))));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = stop_at_signal()?;
+    // A name that is none of this customer's would never be due, and nobody would know.
+    for address in &options.addresses {
+        opened.store.show(address).await?;
+    }
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(()),
@@ -157,7 +171,7 @@ async fn service(
         };
         let done = refresh_each(opened, &due, false, &stop, output).await?;
         for changed in &done.changed {
-            output.line(line(changed));
+            output.result(&describe(changed), || line(changed));
         }
         for (address, failure) in &done.failed {
             tracing::warn!(address, code = failure.code, "{}", failure.message);
@@ -169,8 +183,9 @@ async fn service(
 async fn due(opened: &Opened, options: &Refresh, every: Duration) -> Result<Vec<String>, Failure> {
     let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
     let now = opened.storage.clock().now();
-    let wanted =
-        |wallet: &StoredWallet| options.all || options.addresses.contains(&wallet.account_address);
+    let wanted = |wallet: &StoredWallet| {
+        options.all || names(&options.addresses, wallet.chain, &wallet.account_address)
+    };
     let all = opened.store.list().await?.into_iter();
     Ok(all
         .filter(is_refreshable)
@@ -178,6 +193,15 @@ async fn due(opened: &Opened, options: &Refresh, every: Duration) -> Result<Vec<
         .filter(|wallet| now >= wallet.generation_since.saturating_add_millis(every))
         .map(|wallet| wallet.account_address)
         .collect())
+}
+
+/// Whether one of `addresses` is this one: an EVM address has more than one spelling.
+fn names(addresses: &[String], chain: ChainName, address: &str) -> bool {
+    let Ok(wanted) = canonical_address(chain, address) else {
+        return false;
+    };
+    let mut found = addresses.iter().map(|text| canonical_address(chain, text));
+    found.any(|found| found.is_ok_and(|found| found == wanted))
 }
 
 fn is_refreshable(wallet: &StoredWallet) -> bool {
@@ -258,4 +282,19 @@ fn line(changed: &Changed) -> String {
         "{}  generation {} → {}",
         changed.properties.account_address, changed.before, changed.generation
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_in_any_spelling() {
+        let address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+        let named = |text: &str| names(&[text.to_owned()], ChainName::Evm, address);
+        assert!(named(address));
+        assert!(named(&address.to_lowercase()));
+        assert!(!named("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"));
+        assert!(!named("payouts"));
+    }
 }

@@ -53,9 +53,9 @@ fn read_key(options: &Import) -> Result<PrivateKey, Failure> {
         return of_mnemonic(options, &Mnemonic::parse(&text)?, &passphrase);
     }
     let key = match options.chain {
-        ChainName::Evm if options.xprv => PrivateKey::evm_xprv(&text, below_xprv(options)?),
-        ChainName::Evm => PrivateKey::evm(&text),
-        _ => PrivateKey::svm(&text),
+        ChainName::Evm if options.xprv => PrivateKey::evm_xprv(text.as_str(), below_xprv(options)?),
+        ChainName::Evm => PrivateKey::evm(text.as_str()),
+        _ => PrivateKey::svm(text.as_str()),
     };
     Ok(key?)
 }

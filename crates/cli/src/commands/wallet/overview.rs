@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use halfkey::{PendingEntry, StoredWallet, WalletView};
+use halfkey::{PendingEntry, StoredWallet, UnreadableRow, WalletView};
 use halfkey_core::wire::{ProofState, WalletState};
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure>
     let value = json!({
         "wallets": wallets.iter().map(described).collect::<Vec<_>>(),
         "pending": pending.iter().map(describe_pending).collect::<Vec<_>>(),
+        "unreadable": wallets.unreadable.iter().map(describe_unreadable).collect::<Vec<_>>(),
         "provider": "not_asked",
     });
     output.result(&value, || {
@@ -34,12 +35,13 @@ pub(super) async fn list(opened: &Opened, output: Output) -> Result<(), Failure>
             None => line(wallet),
         };
         let mut lines: Vec<_> = wallets.iter().map(shown).collect();
-        if lines.is_empty() {
+        if lines.is_empty() && wallets.unreadable.is_empty() {
             lines.push("no wallets yet: halfkey wallet create --chain EVM".to_owned());
         }
         if !pending.is_empty() {
             lines.push(format!("{} pending: halfkey wallet resume", pending.len()));
         }
+        lines.extend(wallets.unreadable.iter().map(unreadable));
         if !wallets.is_empty() {
             lines.push("as stored here; what the provider says: halfkey wallet show".to_owned());
         }
@@ -94,6 +96,16 @@ pub(super) fn describe_pending(entry: &PendingEntry) -> Value {
         "custody_origin": entry.custody_origin,
         "since": entry.since.to_string(),
     })
+}
+
+/// A row that was passed over, for programs.
+pub(super) fn describe_unreadable(row: &UnreadableRow) -> Value {
+    json!({ "record": row.record, "code": row.error.code(), "error": row.error.to_string() })
+}
+
+/// The same for people.
+pub(super) fn unreadable(row: &UnreadableRow) -> String {
+    format!("NOT READ  {}: {}", row.record, row.error)
 }
 
 /// What is stored here, for programs.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use halfkey::{ResumeTarget, Resumed, Settled};
+use halfkey::{ResumeTarget, Resumed, Settled, UnreadableRow};
 use halfkey_core::WalletProperties;
 use serde_json::{Value, json};
 
@@ -29,16 +29,20 @@ pub(super) async fn run(
         _ => None,
     });
     let failed = errors.clone().count();
+    let unread = &settled.unreadable;
     let kept = keep_locks(&opened.data, errors);
     let values: Vec<_> = settled
         .iter()
         .map(describe)
         .chain(taken.iter().map(describe_taken))
+        .chain(unread.iter().map(describe_unread))
         .collect();
-    output.result(&values, || human(&settled, &taken));
+    output.result(&values, || human(&settled, &taken, unread));
     let kept = kept?;
-    if failed > 0 {
-        let message = format!("{failed} of {} could not be settled", settled.len());
+    if failed > 0 || !unread.is_empty() {
+        let of = settled.len().saturating_add(unread.len());
+        let failed = failed.saturating_add(unread.len());
+        let message = format!("{failed} of {of} could not be settled");
         return Err(match kept.first() {
             Some(file) => Failure::new(ExitKind::Custody, "resume_incomplete", message)
                 .with_hint(rescue::lock_hint(file)),
@@ -79,8 +83,17 @@ fn describe_taken(properties: &WalletProperties) -> Value {
     json!({ "outcome": "taken_back", "detail": properties.account_address })
 }
 
-fn human(settled: &[Resumed], taken: &[WalletProperties]) -> String {
-    if settled.is_empty() && taken.is_empty() {
+/// It may hold something pending: nobody can tell.
+fn describe_unread(row: &UnreadableRow) -> Value {
+    let mut value = overview::describe_unreadable(row);
+    if let Value::Object(map) = &mut value {
+        map.insert("outcome".to_owned(), json!("unreadable"));
+    }
+    value
+}
+
+fn human(settled: &[Resumed], taken: &[WalletProperties], unread: &[UnreadableRow]) -> String {
+    if settled.is_empty() && taken.is_empty() && unread.is_empty() {
         return "nothing is pending".to_owned();
     }
     let line = |one: &Resumed| {
@@ -91,7 +104,8 @@ fn human(settled: &[Resumed], taken: &[WalletProperties]) -> String {
     let back = taken
         .iter()
         .map(|properties| format!("taken back: {}", properties.account_address));
-    let lines: Vec<_> = settled.iter().map(line).chain(back).collect();
+    let unread = unread.iter().map(overview::unreadable);
+    let lines: Vec<_> = settled.iter().map(line).chain(back).chain(unread).collect();
     lines.join("\n")
 }
 

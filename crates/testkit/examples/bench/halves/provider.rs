@@ -52,6 +52,7 @@ impl Provider {
     pub(super) async fn start() -> Result<Self, Failure> {
         let dir = tempfile::tempdir()?;
         let options = InitOptions {
+            storage: None,
             passphrase: None,
             environment: None,
             name: "bench".to_owned(),

@@ -56,7 +56,7 @@ impl Header {
         let mut key = Zeroizing::new([0_u8; 32]);
         let info = self.info(b"halfkey-keyring-wrap-v1", number);
         envelope::expand(secret, &self.id, &[&info], key.as_mut_slice())?;
-        Ok(key)
+        Kek::new(&key)
     }
 
     /// Public: shows that a term's secret is whole and stands in its own file.

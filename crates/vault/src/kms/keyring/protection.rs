@@ -8,8 +8,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::file::{Header, TermFile};
 use crate::Error;
 use crate::entropy::random_bytes;
-use crate::envelope;
-use crate::kms::aead_wrap::Kek;
+use crate::envelope::{self, AeadKey};
 
 /// Argon2id as written: 64 MiB, 3 passes, 1 lane.
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -19,6 +18,9 @@ const LANES: u32 = 1;
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 4;
+
+/// What a term's wrap key is made of.
+type Secret = Zeroizing<[u8; 32]>;
 
 /// The protection as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +45,7 @@ pub(super) enum Form {
 pub(super) struct Protection {
     form: Form,
     /// The key from the passphrase.
-    key: Option<Kek>,
+    key: Option<AeadKey>,
 }
 
 impl Protection {
@@ -130,8 +132,8 @@ impl Protection {
         })
     }
 
-    /// The key of a term in the file.
-    pub(super) fn open_term(&self, header: &Header, term: &TermFile) -> Result<Kek, Error> {
+    /// The secret of a term in the file.
+    pub(super) fn open_term(&self, header: &Header, term: &TermFile) -> Result<Secret, Error> {
         match &self.key {
             None => {
                 let mut secret = Zeroizing::new([0_u8; 32]);
@@ -196,7 +198,7 @@ fn bounded(memory_kib: u32, passes: u32, lanes: u32) -> Result<Params, Error> {
 }
 
 /// Argon2id into a key; its memory is wiped.
-fn stretch(params: Params, passphrase: &SecretString, salt: &[u8]) -> Result<Kek, Error> {
+fn stretch(params: Params, passphrase: &SecretString, salt: &[u8]) -> Result<AeadKey, Error> {
     let mut memory = vec![Block::default(); params.block_count()];
     let mut key = Zeroizing::new([0_u8; 32]);
     let stretched = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -210,5 +212,5 @@ fn stretch(params: Params, passphrase: &SecretString, salt: &[u8]) -> Result<Kek
         block.as_mut().zeroize();
     }
     stretched.map_err(|_| Error::Passphrase("it cannot be used"))?;
-    Ok(key)
+    AeadKey::new(&key)
 }

@@ -1,6 +1,7 @@
 //! Redis: the real server, alone, over TLS, as Cluster and under Sentinel.
 
 mod cluster;
+mod down;
 mod faults;
 mod plaintext;
 mod refusals;

@@ -44,7 +44,7 @@ async fn each_role_may_do_its_own_and_nothing_else() {
         .await
         .unwrap();
     server().sql(&database, &grants());
-    for role in ["writer", "opener", "lister"] {
+    for role in ["writer", "opener", "lister", "rewrapper"] {
         let role = format!("ALTER ROLE halfkey_{role} LOGIN PASSWORD 'role-password'");
         server().sql(&database, &role);
     }
@@ -80,4 +80,23 @@ async fn each_role_may_do_its_own_and_nothing_else() {
         lister.put(&name("x"), b"", Expect::Absent).await,
         "a lister writes",
     );
+
+    let rewrapper = open_as(&database, "halfkey_rewrapper").await;
+    let found = rewrapper.get(&name("old")).await.unwrap().unwrap();
+    rewrapper
+        .put(&name("old"), b"moved", Expect::Rev(found.rev))
+        .await
+        .unwrap();
+    rewrapper.list("", None, 10).await.unwrap();
+    for expect in [Expect::Absent, Expect::Any] {
+        let put = rewrapper.put(&name("x"), b"", expect).await;
+        must_be_denied(put, "a rewrapper inserts");
+    }
+    let rev = rewrapper.get(&name("old")).await.unwrap().unwrap().rev;
+    for expect in [Expect::Any, Expect::Rev(rev)] {
+        let gone = rewrapper.destroy(&name("old"), expect).await;
+        must_be_denied(gone, "a rewrapper destroys");
+    }
+    let kept = opener.get(&name("old")).await.unwrap().unwrap();
+    assert_eq!(kept.value, b"moved");
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use cryptoki::object::Attribute;
-use halfkey_vault::kms::pkcs11::Pkcs11Config;
+use halfkey_vault::kms::pkcs11::{Pkcs11Config, Pkcs11Kek};
 use halfkey_vault::{Dek, Error, ManageKey, UnwrapKey, WrapKey};
 use tokio::task::JoinSet;
 
 use super::{config, create, in_own_process, make_key, open, session};
-use crate::support::ctx;
+use crate::support::{clock, ctx};
 
 #[test]
 fn a_version_made_by_another_process_is_found() {
@@ -95,5 +95,18 @@ fn a_token_that_makes_no_nonce_is_not_left_with_zeros() {
         };
         let refused = open(&config).await;
         assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+    });
+}
+
+/// Each environment has a key of its own in one token.
+#[test]
+fn every_record_opens_only_as_itself_in_a_token() {
+    in_own_process(async || {
+        use crate::matrix::{ENVIRONMENTS, only_as_itself, under};
+
+        let test = under(create().await);
+        let other = ENVIRONMENTS[1].parse().unwrap();
+        let other = Pkcs11Kek::create(&config(), &other, clock()).await.unwrap();
+        only_as_itself([&test, &under(other)]).await;
     });
 }
