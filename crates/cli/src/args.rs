@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod delegation;
 mod doctor;
+mod escrow;
 mod incident;
 mod key;
 mod provider;
@@ -15,6 +16,7 @@ pub(crate) use self::audit::{Audit, Export, ExportFormat};
 pub(crate) use self::backup::{Backup, ChangePassword, DropBackup, Recover};
 pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
+pub(crate) use self::escrow::{Escrow, FetchEscrow, ShowEscrow};
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
 pub(crate) use self::provider::{ProviderKeys, Which};
@@ -109,6 +111,9 @@ pub(crate) enum Command {
     /// Keys that exports may go to.
     #[command(subcommand)]
     Recipient(Recipient),
+    /// The provider's shares, sealed to a key that is kept apart: for when it is gone for good.
+    #[command(subcommand)]
+    Escrow(Escrow),
     /// Let another backend sign with a wallet, and take that back.
     #[command(subcommand)]
     Delegation(Delegation),
@@ -159,7 +164,7 @@ pub(crate) enum Token {
         name: String,
         /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
         /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
-        /// wallet.backup, wallet.recipients, wallet.delegate and events.read.
+        /// wallet.backup, wallet.recipients, wallet.escrow, wallet.delegate and events.read.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.
@@ -339,13 +344,16 @@ address of its root: whoever has the file signs without you.")]
 
 Needs no provider, no token and no vault. Any tool for age files opens the two parts too.")]
     OpenExport(OpenExport),
-    /// Put the key of a `TWO_OF_THREE` wallet together without the provider and without network.
+    /// Put the key of a wallet together without the provider and without network.
     #[command(after_help = "Examples:
   halfkey wallet rescue 0xABC… --drill                would it work? keeps nothing
   halfkey wallet rescue 0xABC… --out key.txt          the key itself
+  halfkey wallet rescue 0xABC… --drill --escrow-identity escrow.key
+  halfkey wallet rescue 0xABC… --escrow-identity - --escrow 0xABC.escrow.json --out key.txt
 
-For when the provider is gone for good. A TWO_OF_TWO wallet cannot be rescued so: the provider holds
-half of it.")]
+For when the provider is gone for good. A TWO_OF_THREE wallet needs your two shares; a TWO_OF_TWO
+wallet your share, the escrow of the provider's (`halfkey escrow`) and the secret half of the key it
+is sealed to.")]
     Rescue(Rescue),
     /// Encrypt the wallet's shares here and store them with the provider.
     #[command(after_help = backup::BACKUP_EXAMPLES)]

@@ -4,6 +4,7 @@ mod audit;
 mod delegation;
 mod demo;
 mod doctor;
+mod escrow;
 mod incident;
 mod init;
 mod provider;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Token(command) => token::run(&data, command, output).await,
         Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
         Command::Recipient(command) => recipient::run(&data, command, output).await,
+        Command::Escrow(command) => Box::pin(escrow::run(&data, passphrase, command, output)).await,
         Command::Delegation(command) => {
             Box::pin(delegation::run(&data, passphrase, command, output)).await
         }

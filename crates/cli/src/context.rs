@@ -20,6 +20,9 @@ pub(crate) struct CustomerConfig {
     pub(crate) provider_identity: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The escrow key that this side insists on (`halfkey escrow register --require`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) escrow_key: Option<String>,
 }
 
 /// The data directory and the paths below it.

@@ -145,7 +145,7 @@ impl From<halfkey_server::Error> for Failure {
 
 impl From<halfkey::Error> for Failure {
     fn from(error: halfkey::Error) -> Self {
-        use halfkey::Error;
+        use halfkey::{Error, EscrowError};
         let kind = kind_of_error(&error);
         let hint = match &error {
             Error::LeftPending { .. } => Some("halfkey wallet resume"),
@@ -154,6 +154,16 @@ impl From<halfkey::Error> for Failure {
             Error::OutcomeUnknown { .. } => Some("run the same command again"),
             Error::PasswordRequired => Some("--password-file FILE"),
             Error::PasswordRefused => Some("--recovery-key-out FILE draws a good one"),
+            Error::Escrow(EscrowError::Missing(_)) => {
+                Some("--escrow FILE; or, while the provider answers, halfkey escrow fetch")
+            }
+            Error::Escrow(EscrowError::AnotherGeneration { .. }) => {
+                Some("an escrow of the share's own generation: halfkey escrow show")
+            }
+            Error::Escrow(EscrowError::AnotherKey(_)) => Some("the identity of that key"),
+            Error::Escrow(EscrowError::NotAsRequired { .. } | EscrowError::NotSealed) => {
+                Some("halfkey escrow keys; halfkey escrow register")
+            }
             Error::SharesMissing { .. } => {
                 Some("halfkey wallet recover, or --backup-password-file FILE")
             }
@@ -171,12 +181,14 @@ impl From<halfkey::Error> for Failure {
 
 /// What stands behind an error that wraps another one decides, except for an unknown outcome.
 fn kind_of_error(error: &halfkey::Error) -> ExitKind {
-    use halfkey::Error;
+    use halfkey::{Error, EscrowError};
     match error {
         Error::LeftPending { source, .. } => kind_of_error(source),
         Error::NotActivated(inner) => kind_of_error(&inner.source),
         Error::Shared(inner) => kind_of_error(inner),
-        Error::WalletNotFound => ExitKind::NotFound,
+        Error::WalletNotFound | Error::Escrow(EscrowError::Missing(_) | EscrowError::NotSealed) => {
+            ExitKind::NotFound
+        }
         Error::Authentication(_) | Error::NotAuthenticated => ExitKind::Authentication,
         Error::Network(_) => ExitKind::Unavailable,
         // A payload that is never signed, not one that cannot be read (custody rule 19).
@@ -184,10 +196,12 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         | Error::WalletLocked { .. }
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }
+        | Error::Escrow(EscrowError::NotAsRequired { .. })
         | Error::ProviderIdentityMismatch
         | Error::PasswordRefused
         | Error::Ceremony(_)
         | Error::BadSignature => ExitKind::Custody,
+        Error::Escrow(_) => ExitKind::Input,
         Error::OutcomeUnknown { .. } => ExitKind::OutcomeUnknown,
         Error::Vault(inner) => kind_of_vault(inner),
         Error::VaultState(_) | Error::ShareDamaged => ExitKind::Storage,
@@ -195,6 +209,7 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
             ErrorCode::PeerMisbehaved
             | ErrorCode::BlindSigningDenied
             | ErrorCode::RecipientRefused
+            | ErrorCode::EscrowUnacknowledged
             | ErrorCode::DelegationRevoked
             | ErrorCode::PayloadRefused => ExitKind::Custody,
             code => kind_of_status(code.status(), error.fault()),

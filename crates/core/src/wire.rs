@@ -13,6 +13,7 @@ mod change;
 mod create;
 mod delegation;
 mod error_body;
+mod escrow;
 mod export;
 mod freeze;
 mod identity;
@@ -41,6 +42,7 @@ pub use delegation::{
     RevokedWallet, WALLET_API_KEY, WalletKeyScope,
 };
 pub use error_body::{ErrorBody, ErrorCode};
+pub use escrow::{ESCROW_FORMAT, EscrowFile, EscrowKeysReply, EscrowReply};
 pub use export::ExportRequest;
 pub use freeze::{
     Freeze, FreezeReply, FreezeRequest, FreezesReply, RevokeOthersReply, UnfreezeRequest,

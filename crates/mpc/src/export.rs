@@ -10,6 +10,7 @@
 mod sealed;
 
 pub use sealed::SealedExport;
+pub(crate) use sealed::part_number;
 
 use std::sync::Arc;
 

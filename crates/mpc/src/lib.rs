@@ -4,6 +4,7 @@
 pub mod age;
 pub mod ceremony;
 pub mod error;
+pub mod escrow;
 pub mod export;
 pub mod keygen;
 pub mod reconstruct;

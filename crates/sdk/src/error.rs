@@ -159,6 +159,10 @@ pub enum Error {
     #[error("vault tier: {0}")]
     VaultState(String),
 
+    /// The escrow of the provider's share is missing, or does not fit (custody rule 30).
+    #[error("escrow: {0}")]
+    Escrow(#[from] crate::EscrowError),
+
     /// The provider's identity was not configured and is not pinned.
     #[error("the provider's identity is not configured; see `halfkey init` on the provider")]
     ProviderIdentityRequired,
@@ -225,6 +229,7 @@ impl Error {
             | Self::AttemptAborted(_)
             | Self::VaultState(_)
             | Self::SharesMissing { .. }
+            | Self::Escrow(_)
             | Self::BackupDamaged(_)
             | Self::BackupParameters(_)
             | Self::Protocol(_)

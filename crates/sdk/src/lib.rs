@@ -15,6 +15,7 @@ mod change;
 mod client;
 mod delegation;
 mod error;
+mod escrow;
 mod evm;
 mod export;
 mod freeze;
@@ -55,6 +56,7 @@ pub use delegation::{
 #[cfg(feature = "vault")]
 pub use error::vault_code;
 pub use error::{ApiError, Error, NetworkError, NetworkKind, Unactivated};
+pub use escrow::{EscrowError, open_escrow, read_escrow};
 pub use evm::EvmWalletClient;
 pub use export::SealedKey;
 pub use halfkey_mpc::RootKey;
@@ -78,9 +80,9 @@ pub use alloy_eips;
 pub use alloy_primitives;
 pub use halfkey_chain::{WirePayload, wire_payload};
 pub use halfkey_core::wire::{
-    AttemptReply, AttemptState, DelegationInfo, DelegationKey, DeliverShareReply, ErrorCode, Event,
-    EventsReply, ExportRecipient, Freeze, ListReply, RecipientsReply, RevokeManyReply,
-    RevokedWallet, WalletKeyScope, WalletState, WalletSummary,
+    AttemptReply, AttemptState, DelegationInfo, DelegationKey, DeliverShareReply, ErrorCode,
+    EscrowFile, EscrowKeysReply, Event, EventsReply, ExportRecipient, Freeze, ListReply,
+    RecipientsReply, RevokeManyReply, RevokedWallet, WalletKeyScope, WalletState, WalletSummary,
 };
 pub use halfkey_core::{
     AttemptId, BackupLocation, BackupLocationInfo, ChainName, CustodyOrigin, EnvironmentId, Fault,

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use halfkey_core::wire::{AbortReply, AttemptReply};
+use halfkey_core::wire::{AbortReply, AttemptReply, EscrowFile};
 use halfkey_core::{
     AttemptId, CustodyOrigin, Generation, PartyIndex, ServerKeyShare, WalletId, WalletProperties,
 };
@@ -14,7 +14,7 @@ use crate::client::Credential;
 use crate::error::{Unactivated, carry};
 use crate::sign::share;
 use crate::transport::Retry;
-use crate::{BackupFormat, Error, Result, SealHint, WalletClient, identity, prove};
+use crate::{BackupFormat, Error, Result, SealHint, WalletClient, escrow, identity, prove};
 
 mod commit;
 
@@ -30,6 +30,8 @@ pub struct PendingWallet {
     hints: Vec<SealHint>,
     properties: WalletProperties,
     proven: bool,
+    /// The digest of the escrow that the caller says it has stored.
+    escrow: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for PendingWallet {
@@ -93,6 +95,7 @@ impl PendingWallet {
             hints,
             properties,
             proven: false,
+            escrow: None,
         })
     }
 
@@ -175,6 +178,32 @@ impl PendingWallet {
         }
     }
 
+    /// The provider's share of this generation, sealed to the environment's escrow key (custody
+    /// rule 30), its label checked against these shares. Where the environment has a key,
+    /// [`Self::activate`] fails with `escrow_unacknowledged` until this was stored and
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// [`crate::EscrowError::NotSealed`] where the environment has no escrow key in force.
+    #[tracing::instrument(level = "debug", skip_all, fields(attempt = %self.attempt_id()))]
+    pub async fn escrow(&self) -> Result<EscrowFile> {
+        let (wallet, attempt) = (self.wallet_id(), self.attempt_id());
+        let file = self.client.escrow_to_commit(wallet, attempt).await?;
+        escrow::check_label(&file, self.first())?;
+        Ok(file)
+    }
+
+    /// Says that `file`, as [`Self::escrow`] gave it, is stored where it lasts: the commit tells
+    /// the provider so.
+    ///
+    /// # Errors
+    /// [`Error::Escrow`] when it is not of this generation.
+    pub fn acknowledge_escrow(&mut self, file: &EscrowFile) -> Result<()> {
+        escrow::check_label(file, self.first())?;
+        self.escrow = Some(file.digest());
+        Ok(())
+    }
+
     /// Encrypts the shares under `password`, or under the text of a [`crate::RecoveryKey`], and
     /// stores them with the provider; [`Self::activate`] then tells where in the properties. The
     /// wallet stays pending, and this can be repeated.
@@ -211,7 +240,15 @@ impl PendingWallet {
 
     async fn commit(&self) -> Result<()> {
         let header = self.first().header();
-        commit::commit(&self.client, header, !self.proven, &self.properties).await
+        let unproven = !self.proven;
+        commit::commit(
+            &self.client,
+            header,
+            unproven,
+            &self.properties,
+            self.escrow,
+        )
+        .await
     }
 
     /// Ends the attempt for good: the provider keeps a tombstone that beats any later commit.

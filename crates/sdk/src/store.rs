@@ -21,6 +21,7 @@ mod change;
 mod contexts;
 mod create;
 mod delegate;
+mod escrow;
 mod export;
 mod fall_back;
 mod finish;

@@ -9,6 +9,7 @@ pub(crate) mod columns;
 pub(crate) mod delegation_keys;
 pub(crate) mod delegations;
 pub(crate) mod environments;
+pub(crate) mod escrows;
 pub(crate) mod events;
 pub(crate) mod exports;
 pub(crate) mod freezes;

@@ -10,6 +10,8 @@ mod commit;
 mod create;
 mod delegation_keys;
 mod deliver;
+mod escrow;
+mod escrow_keys;
 mod events;
 mod export;
 mod freeze;
@@ -68,6 +70,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/{wallet}/delegatedAccess/delivery", post(deliver::deliver))
         .route("/{wallet}/delegatedAccess/{id}", delete(revoke::one))
         .route("/{wallet}/attempts/{attempt}/prove", post(prove::prove))
+        .route("/{wallet}/attempts/{attempt}/escrow", post(escrow::escrow))
         .route("/{wallet}/attempts/{attempt}/commit", post(commit::commit))
         .route("/{wallet}/attempts/{attempt}/abort", post(abort::abort));
     let environments = Router::new()
@@ -85,6 +88,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route(
             "/waas/exportRecipients/{recipient}/remove",
             post(recipient::remove),
+        )
+        .route(
+            "/waas/escrowKeys",
+            get(escrow_keys::list).post(escrow_keys::add),
+        )
+        .route(
+            "/waas/escrowKeys/{recipient}/remove",
+            post(escrow_keys::remove),
         )
         .merge(delegation())
         .route("/waas/{wallet}", get(wallets::by_id));

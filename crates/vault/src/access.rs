@@ -21,6 +21,8 @@ pub enum Purpose {
     Backup,
     /// Giving a share to a delegate.
     Delegate,
+    /// Sealing the provider's share to the customer's escrow key, and storing that.
+    Escrow,
     /// Settling what an earlier process left pending.
     Resume,
     /// Writing or reading locks and high-water marks.
@@ -44,6 +46,7 @@ impl Purpose {
             Self::Export => "export",
             Self::Backup => "backup",
             Self::Delegate => "delegate",
+            Self::Escrow => "escrow",
             Self::Resume => "resume",
             Self::Guard => "guard",
             Self::Probe => "probe",

@@ -51,6 +51,22 @@ impl RecordName {
         ))
     }
 
+    /// `{prefix}wallet:{address}/escrow/{generation}-{attempt}`: the provider's share of a
+    /// generation, sealed to the escrow key.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn escrow(
+        prefix: &str,
+        address: &str,
+        generation: Generation,
+        attempt: AttemptId,
+    ) -> Result<Self, ParseError> {
+        Self::new(format!(
+            "{prefix}wallet:{address}/escrow/{generation}-{attempt}"
+        ))
+    }
+
     /// `wallet:{address}/high-water`.
     ///
     /// # Errors

@@ -122,7 +122,14 @@ pub(crate) struct OpenExport {
 pub(crate) struct Rescue {
     /// The wallet's address or alias.
     pub(crate) address: String,
-    /// Do everything and keep nothing: say whether a rescue would work.
+    /// The secret half of the escrow key, as age-keygen writes it; `-` reads standard input. For a
+    /// `TWO_OF_TWO` wallet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) escrow_identity: Option<PathBuf>,
+    /// The escrow, where it is not the one that is kept here (`halfkey escrow show`).
+    #[arg(long, value_name = "FILE", requires = "escrow_identity")]
+    pub(crate) escrow: Option<PathBuf>,
+    /// Do everything, sign with the key, and keep nothing: say whether a rescue would work.
     #[arg(long, conflicts_with = "out")]
     pub(crate) drill: bool,
     /// How the key is written.

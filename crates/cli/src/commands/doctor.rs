@@ -1,6 +1,7 @@
 //! `halfkey doctor`: the ten requirements of safe storage, checked on the set-up as it is.
 
 mod check;
+mod escrow;
 mod host;
 mod keys;
 mod probe;
@@ -29,6 +30,7 @@ pub(crate) async fn run(
     let logs = storage::audit_logs(data)?;
     let both = Both::open(data, passphrase).await?;
     let mut checks = tiers::of_both(data, &both.first, both.second.as_ref());
+    checks.extend(escrow::run(data));
     checks.extend(host::run(data));
     let vaults = [Some(&both.first), both.second.as_ref()];
     for ((storage, log), name) in vaults.into_iter().flatten().zip(&logs).zip(VAULTS) {

@@ -90,6 +90,7 @@ pub(crate) async fn initialise(
             api_url: DEFAULT_URL.to_owned(),
             provider_identity: outcome.identity_public_key.clone(),
             ca_file: None,
+            escrow_key: None,
         };
         data.write_config(&config)?;
         config

@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Key, Failure> {
         .map_err(|error| Failure::input(format!("{error}")))
 }
 
-fn describe(one: &ExportRecipient) -> Value {
+pub(super) fn describe(one: &ExportRecipient) -> Value {
     json!({
         "recipient": one.recipient,
         "name": one.name,
@@ -66,7 +66,7 @@ fn described(reply: &RecipientsReply) -> Value {
     json!({ "recipients": recipients, "is_required": reply.is_required })
 }
 
-fn line(one: &ExportRecipient) -> String {
+pub(super) fn line(one: &ExportRecipient) -> String {
     format!("{}  {}", one.recipient, one.name)
 }
 

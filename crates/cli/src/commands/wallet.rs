@@ -20,6 +20,7 @@ use crate::output::Output;
 
 pub(crate) use change::refresh_compromised;
 pub(crate) use create::{Wanted, create_one};
+pub(crate) use key::{refuse_existing, write_new};
 pub(crate) use open::{Login, Opened, client, client_of, client_options, open, open_with};
 
 pub(crate) async fn run(

@@ -23,6 +23,7 @@ pub(crate) fn ops_token(home: &Home) -> String {
         "export",
         "backup",
         "recipients",
+        "escrow",
         "delegate",
     ];
     let scopes = scopes.map(|scope| format!("wallet.{scope}"));

@@ -19,6 +19,7 @@ mod crash_change;
 mod delegation;
 mod demo;
 mod elsewhere;
+mod escrow;
 mod incident;
 mod life;
 mod mnemonic;

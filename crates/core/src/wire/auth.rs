@@ -59,9 +59,12 @@ pub enum Scope {
     /// Store and fetch encrypted backups of the customer's shares.
     #[serde(rename = "wallet.backup")]
     Backup,
-    /// Say to which keys exports may go.
+    /// Say to which keys exports may go, and to which key shares are sealed in escrow.
     #[serde(rename = "wallet.recipients")]
     Recipients,
+    /// Fetch the provider's shares as they are sealed to the escrow key, and have them sealed.
+    #[serde(rename = "wallet.escrow")]
+    Escrow,
     /// Stop everything: freeze, and revoke every other token.
     #[serde(rename = "wallet.freeze")]
     Freeze,
@@ -82,7 +85,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -92,6 +95,7 @@ impl Scope {
         Self::Export,
         Self::Backup,
         Self::Recipients,
+        Self::Escrow,
         Self::Freeze,
         Self::Unfreeze,
         Self::Delegate,
@@ -110,6 +114,7 @@ impl Scope {
             Self::Export => "wallet.export",
             Self::Backup => "wallet.backup",
             Self::Recipients => "wallet.recipients",
+            Self::Escrow => "wallet.escrow",
             Self::Freeze => "wallet.freeze",
             Self::Unfreeze => "wallet.unfreeze",
             Self::Delegate => "wallet.delegate",
@@ -134,7 +139,7 @@ impl FromStr for Scope {
             .ok_or(ParseError::new(
                 "scope",
                 "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup, \
-                 .recipients, .freeze, .unfreeze or .delegate, or events.read",
+                 .recipients, .escrow, .freeze, .unfreeze or .delegate, or events.read",
             ))
     }
 }

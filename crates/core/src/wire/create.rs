@@ -142,6 +142,11 @@ pub struct CommitRequest {
     /// `true` activates without a proof, as `unproven` (custody rule 8). Only create may.
     #[serde(default)]
     pub unproven: bool,
+    /// [`EscrowFile::digest`](super::EscrowFile::digest) of the escrow that the customer has
+    /// stored, as hex: the acknowledgement without which a `TWO_OF_TWO` generation is not committed
+    /// where the environment has an escrow key (custody rule 30).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escrow: Option<String>,
 }
 
 /// Reply of a commit; a repeat of a commit gets the same reply.

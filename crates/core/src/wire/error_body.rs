@@ -88,6 +88,9 @@ error_codes! {
     AttemptAborted = "attempt_aborted" => 409,
     /// The attempt has no proof for every pair yet.
     ProofMissing = "proof_missing" => 409,
+    /// The provider's share has to be in the customer's escrow before the commit, and the commit
+    /// does not acknowledge it.
+    EscrowUnacknowledged = "escrow_unacknowledged" => 409,
     /// The address already belongs to a wallet.
     WalletExists = "wallet_exists" => 409,
     /// The operation has to be started by a proof under the active generation, which is not there.

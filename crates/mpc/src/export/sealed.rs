@@ -142,9 +142,9 @@ impl SealedExport {
         let has_seed = Part::has_seed(header.key_type);
         let part = Part {
             party: PartyIndex::PROVIDER,
-            scalar: *number(&provider.scalar)?,
+            scalar: *part_number(&provider.scalar)?,
             seed: match &provider.seed {
-                Some(seed) if has_seed => Some(*number(seed)?),
+                Some(seed) if has_seed => Some(*part_number(seed)?),
                 _ => None,
             },
         };
@@ -164,7 +164,8 @@ fn read(identity: &Identity, file: &str) -> Result<Plain, Error> {
     }
 }
 
-fn number(text: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+/// 32 bytes as a part writes them.
+pub(crate) fn part_number(text: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
     let mut bytes = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text, &mut *bytes).map_err(|_| NOT_A_PART)?;
     Ok(bytes)

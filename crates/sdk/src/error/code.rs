@@ -36,6 +36,7 @@ impl Error {
             Self::AttemptAborted(_) => "attempt_aborted",
             Self::SharesMissing { .. } => "shares_missing",
             Self::VaultState(_) => "vault_state",
+            Self::Escrow(inner) => inner.code(),
             Self::ProviderIdentityRequired => "provider_identity_required",
             Self::ProviderIdentityMismatch => "provider_identity_mismatch",
             Self::Network(inner) => inner.kind.as_str(),

@@ -13,11 +13,15 @@ pub(crate) async fn commit(
     header: &ShareHeader,
     unproven: bool,
     properties: &WalletProperties,
+    escrow: Option<[u8; 32]>,
 ) -> Result<()> {
     let (wallet, attempt) = (header.wallet.to_string(), header.attempt.to_string());
     let path = client.route(&[&wallet, "attempts", &attempt, "commit"])?;
     let key = format!("{attempt}/commit");
-    let body = CommitRequest { unproven };
+    let body = CommitRequest {
+        unproven,
+        escrow: escrow.map(hex::encode),
+    };
     crash_point("create.before_commit");
     let sent = client
         .post(&path, &body, Some(&key), Retry::Idempotent)

@@ -5,6 +5,7 @@ use halfkey_vault::{
 };
 
 use super::WalletStore;
+use super::escrow::{escrow_ctx, escrow_name};
 use super::row::{GenerationRow, GenerationState, PartyRow, StateRow};
 use crate::{Error, Result};
 
@@ -37,6 +38,10 @@ impl WalletStore {
     }
 
     async fn shred_generation(&self, row: &StateRow, generation: &GenerationRow) -> Result<()> {
+        if let Some(ctx) = escrow_ctx(row, generation) {
+            let name = escrow_name(&self.options.prefix, row, generation)?;
+            self.shred(&self.vault, &name, &ctx).await?;
+        }
         for party in &generation.parties {
             let ctx = row.share_ctx(generation, party);
             let own = RecordName::new(&*party.record)?;

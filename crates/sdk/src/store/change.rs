@@ -118,6 +118,7 @@ impl WalletStore {
                 "the wallet is {scheme} already"
             )));
         }
+        self.check_escrow_key(scheme).await?;
         let shares = self
             .contributions(state, &current, wanted.lost, scheme)
             .await?;

@@ -7,6 +7,7 @@ use halfkey_vault::{
     BindCtx, Error as VaultError, RecordContexts, RecordName, Vault, WalletGuard, operator_key,
 };
 
+use super::escrow::{escrow_ctx, escrow_name};
 use super::pin::{pin_ctx, pin_name};
 use super::row::{GenerationRow, StateRow};
 use super::rows::read_row;
@@ -79,6 +80,9 @@ fn address_of<'a>(name: &'a RecordName, prefix: &str) -> Option<&'a str> {
 
 fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx> {
     for generation in &row.generations {
+        if escrow_name(prefix, row, generation).ok().as_ref() == Some(name) {
+            return escrow_ctx(row, generation);
+        }
         for party in &generation.parties {
             if party.record == name.as_str() {
                 return Some(row.share_ctx(generation, party));

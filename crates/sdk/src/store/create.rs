@@ -97,6 +97,7 @@ impl WalletStore {
                 Earlier::None => claims.push(Claim::new(Kind::Alias, alias, None)),
             }
         }
+        self.check_escrow_key(scheme).await?;
         let generated = match keygen::keygen(&self.client, chain, scheme, options, import).await {
             Ok(generated) => generated,
             Err(error) => {

@@ -9,6 +9,7 @@ use halfkey_mpc::age::Recipient;
 use halfkey_mpc::{KeyShare, RootKey};
 use halfkey_vault::{Error as VaultError, Expect, Purpose, Versioned};
 
+use super::escrow::prove_by_signing;
 use super::row::{GenerationRow, GenerationState, StateRow};
 use super::{WalletStore, chain_of};
 use crate::to_the_end::to_the_end;
@@ -104,7 +105,8 @@ impl WalletStore {
     /// key.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a `TWO_OF_TWO` wallet, of which the provider holds half.
+    /// [`Error::InvalidArgument`] for a `TWO_OF_TWO` wallet, of which the provider holds half: see
+    /// [`Self::rescue_from_escrow`].
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
     pub async fn rescue(&self, address: &str) -> Result<RootKey> {
         let row = self.row(chain_of(address), address).await?;
@@ -113,22 +115,24 @@ impl WalletStore {
         Ok(key)
     }
 
-    /// Does everything that [`Self::rescue`] does and keeps nothing of it: whether a rescue would
-    /// work today.
+    /// Does everything that [`Self::rescue`] does, signs with the key, and keeps nothing of it:
+    /// whether a rescue would work today.
     ///
     /// # Errors
     /// As [`Self::rescue`], and the first thing that is missing.
     #[tracing::instrument(level = "debug", skip_all, fields(address))]
     pub async fn rescue_drill(&self, address: &str) -> Result<()> {
         let row = self.row(chain_of(address), address).await?;
-        self.rebuild(&row.value).await.map(drop)
+        let key = self.rebuild(&row.value).await?;
+        prove_by_signing(&key)
     }
 
     async fn rebuild(&self, row: &StateRow) -> Result<RootKey> {
         let generation = usable(row)?;
         if row.scheme_of(generation) == ThresholdSignatureScheme::TwoOfTwo {
             return Err(Error::InvalidArgument(
-                "a TWO_OF_TWO wallet is not rescued without the provider's half".to_owned(),
+                "a TWO_OF_TWO wallet is rescued from its escrow, with the escrow key's identity"
+                    .to_owned(),
             ));
         }
         let mut shares = Vec::new();
@@ -145,7 +149,7 @@ impl WalletStore {
     }
 
     /// Says so in the row, for ever.
-    async fn mark_exported(&self, mut row: Versioned<StateRow>) -> Result<()> {
+    pub(super) async fn mark_exported(&self, mut row: Versioned<StateRow>) -> Result<()> {
         for _ in 0..8 {
             if row.value.exported {
                 return Ok(());
@@ -168,7 +172,7 @@ impl WalletStore {
 }
 
 /// The newest generation that was ever active and is not burnt.
-fn usable(row: &StateRow) -> Result<&GenerationRow> {
+pub(super) fn usable(row: &StateRow) -> Result<&GenerationRow> {
     let good = |one: &&GenerationRow| {
         one.committed && matches!(one.state, GenerationState::Active | GenerationState::Locked)
     };
@@ -179,7 +183,7 @@ fn usable(row: &StateRow) -> Result<&GenerationRow> {
 }
 
 /// A key that makes another address is none of this wallet.
-fn check_address(row: &StateRow, key: &RootKey) -> Result<()> {
+pub(super) fn check_address(row: &StateRow, key: &RootKey) -> Result<()> {
     let address = halfkey_chain::address(row.chain, key.account_public_key())?;
     if halfkey_chain::canonical_address(row.chain, &address)? == row.address {
         Ok(())

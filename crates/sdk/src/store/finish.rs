@@ -8,7 +8,7 @@ use halfkey_vault::{Purpose, Versioned};
 use super::WalletStore;
 use super::row::{GenerationState, StateRow};
 use crate::to_the_end::to_the_end;
-use crate::{Error, Result, pending_wallet, prove};
+use crate::{Error, Result, prove};
 
 impl WalletStore {
     /// Takes a pending generation whose shares are stored all the way: opens them by a real unwrap,
@@ -31,8 +31,7 @@ impl WalletStore {
         crash_point("create.after_reopen");
         self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;
-        let properties = state.properties();
-        pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
+        self.commit_escrowed(state, generation, first).await?;
         self.activate(row, generation.attempt, ProofState::Proven)
             .await
     }

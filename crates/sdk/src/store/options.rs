@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use halfkey_core::PartyIndex;
+use halfkey_mpc::age::Recipient;
 
 /// How a [`super::WalletStore`] works.
 #[derive(Debug, Clone)]
@@ -22,6 +23,10 @@ pub struct StoreOptions {
     /// Whether a `TWO_OF_THREE` wallet is refused while its customer shares would lie in one vault;
     /// otherwise that is warned of once.
     pub require_distinct_vaults: bool,
+    /// The escrow key that `TWO_OF_TWO` wallets must be sealed to (custody rule 30): none is made
+    /// or changed while the provider seals to another key or to none. Without one, whatever key the
+    /// environment has is taken, also none.
+    pub escrow_key: Option<Recipient>,
     /// How long the cache tier may take per call before it is passed over.
     pub cache_deadline: Duration,
 }
@@ -35,6 +40,7 @@ impl Default for StoreOptions {
             abort_after: Duration::from_hours(30 * 24),
             takeover_after: Duration::from_secs(30),
             require_distinct_vaults: false,
+            escrow_key: None,
             cache_deadline: Duration::from_millis(250),
         }
     }

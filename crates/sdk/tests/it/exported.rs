@@ -12,7 +12,7 @@ use crate::provider::Provider;
 use crate::vaults::Storage;
 
 /// By other code than ours.
-fn evm_address(key: &[u8; 32]) -> String {
+pub(crate) fn evm_address(key: &[u8; 32]) -> String {
     let key = k256::ecdsa::SigningKey::from_slice(key).unwrap();
     let point = key.verifying_key().to_sec1_point(false);
     let address = alloy_primitives::Address::from_raw_public_key(&point.as_bytes()[1..]);

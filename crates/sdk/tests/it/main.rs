@@ -18,6 +18,7 @@ mod bare;
 mod changed;
 mod cheated;
 mod delegated;
+mod escrowed;
 mod exported;
 mod frozen;
 mod given_way;

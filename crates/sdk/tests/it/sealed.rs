@@ -20,13 +20,17 @@ use crate::vaults::Storage;
 /// The pair of age's published test vectors: known to everybody.
 const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 
-fn known() -> (Identity, Recipient) {
+pub(crate) fn known() -> (Identity, Recipient) {
     let identity: Identity = IDENTITY.parse().unwrap();
     let recipient = identity.recipient();
     (identity, recipient)
 }
 
-async fn create(store: &WalletStore, chain: ChainName, scheme: ThresholdSignatureScheme) -> String {
+pub(crate) async fn create(
+    store: &WalletStore,
+    chain: ChainName,
+    scheme: ThresholdSignatureScheme,
+) -> String {
     let options = CreateOptions::default();
     let made = store.create(chain, scheme, &options).await.unwrap();
     made.account_address
@@ -37,7 +41,7 @@ fn refused(error: &Error) -> bool {
 }
 
 /// One part's text, by both judges.
-fn opened(part: &Value) -> Value {
+pub(crate) fn opened(part: &Value) -> Value {
     let question = [Question::age_file(IDENTITY, part.as_str().unwrap())];
     let (rage, typage) = (judge::rage(&question), judge::typage(&question));
     assert_eq!(rage, typage);

@@ -9,12 +9,12 @@ use halfkey_core::proof_message::ProofOperation;
 use halfkey_core::wire::{CommitReply, ErrorCode, ProofState, WalletState};
 
 use super::commit::Commit;
-use super::{check_unlocked, staged_wallet};
+use super::{check_unlocked, escrow, staged_wallet};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::WalletRow;
-use crate::db::{Entry, Tx, attempts, delegations, proofs, wallets};
+use crate::db::{Entry, Tx, attempts, delegations, escrows, proofs, wallets};
 
 /// A staged change, the wallet as it is and as it would be, all read in the commit's transaction.
 pub(super) struct Staged {
@@ -59,6 +59,8 @@ pub(super) async fn commit(
             return Err(ApiError::new(ErrorCode::ProofMissing, message));
         }
     }
+    let made = (change.attempt, next.scheme);
+    escrow::check_acknowledged(tx, caller, made, wanted.escrow).await?;
     let actor = caller.actor();
     // A generation that was locked is burnt; one that only needed a refresh may hold good shares.
     let compromised = change.compromised || was_taken_back(tx, wanted, &now).await?;
@@ -74,6 +76,7 @@ pub(super) async fn commit(
             "scheme": next.scheme.as_str(),
             "custodyOrigin": next.origin(),
             "burnt": burnt,
+            "escrow": wanted.escrow.map(hex::encode),
         }));
     let activity = tx.record(&entry).await?;
     let committed = attempts::commit(
@@ -125,6 +128,13 @@ async fn shred(
     } else {
         changes::shred_taken_back(tx, environment, wallet, active).await?
     };
+    // Escrowed shares of a revoked delegate's generation stay: without the escrow key's secret half
+    // they are of no use to it.
+    let sealed = if compromised {
+        escrows::shred_ended(tx, environment, wallet, active).await?
+    } else {
+        0
+    };
     if !compromised && shredded == 0 {
         return Ok(());
     }
@@ -133,7 +143,7 @@ async fn shred(
         .wallet(wallet)
         .attempt(active)
         .request(caller.request)
-        .detail(serde_json::json!({ "shares": shredded }));
+        .detail(serde_json::json!({ "shares": shredded, "escrows": sealed }));
     tx.record(&entry).await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use halfkey_core::wire::{
 use halfkey_core::{AttemptId, PartyIndex, crash_point};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, change_commit, check_unlocked, wallet_of};
+use super::{attempt_id, change_commit, check_unlocked, escrow, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -37,6 +37,7 @@ pub(super) async fn commit(
     let attempt = attempt_id(&attempt)?;
     let worker = Arc::clone(&app);
     let unproven = decoded.body.unproven;
+    let escrow = decoded.body.escrow.as_deref().map(digest_of).transpose()?;
     let reply = app
         .to_the_end(async move {
             let row = wallet_of(&worker, &caller.environment, &wallet).await?;
@@ -46,6 +47,7 @@ pub(super) async fn commit(
                 row,
                 attempt,
                 unproven,
+                escrow,
             };
             commit_attempt(&worker, &wanted, key).await
         })
@@ -59,6 +61,15 @@ pub(super) struct Commit {
     pub(super) row: WalletRow,
     pub(super) attempt: AttemptId,
     pub(super) unproven: bool,
+    /// The escrow that the customer says it has stored.
+    pub(super) escrow: Option<[u8; 32]>,
+}
+
+fn digest_of(text: &str) -> Result<[u8; 32], ApiError> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(text, &mut digest)
+        .map_err(|_| ApiError::invalid("an escrow is acknowledged by 64 hex digits"))?;
+    Ok(digest)
 }
 
 async fn commit_attempt(
@@ -100,6 +111,7 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         row,
         attempt,
         unproven,
+        escrow,
     } = wanted;
     let environment = &caller.environment.id;
     // Read again under the transaction: a lock may have come in between.
@@ -116,6 +128,7 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         let message = "not every pair has proven its shares under this attempt";
         return Err(ApiError::new(ErrorCode::ProofMissing, message));
     }
+    escrow::check_acknowledged(tx, caller, (*attempt, row.scheme), *escrow).await?;
     let proof = if proven {
         ProofState::Proven
     } else {
@@ -126,7 +139,11 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         .wallet(row.wallet)
         .attempt(*attempt)
         .request(caller.request)
-        .detail(serde_json::json!({ "proof": proof, "generation": row.generation }));
+        .detail(serde_json::json!({
+            "proof": proof,
+            "generation": row.generation,
+            "escrow": escrow.map(hex::encode),
+        }));
     let activity = tx.record(&entry).await?;
     let committed = attempts::commit(tx, environment, *attempt, proof, &activity).await?;
     let activated = wallets::activate(tx, environment, row.wallet, proof).await?;
@@ -171,7 +188,9 @@ async fn check_key(tx: &mut Tx, wanted: &Commit, key: String) -> Result<(), ApiE
         route: format!("commit/{}/{}", wanted.row.wallet, wanted.attempt),
         key,
     };
-    let body_hash: [u8; 32] = Sha256::digest([u8::from(wanted.unproven)]).into();
+    let mut body = vec![u8::from(wanted.unproven)];
+    body.extend(wanted.escrow.iter().flatten());
+    let body_hash: [u8; 32] = Sha256::digest(body).into();
     match idempotency::find(tx.conn(), &key).await? {
         Some(row) if row.body_hash != body_hash => {
             let message = "the idempotency key was used for another request";

@@ -63,9 +63,7 @@ async fn put(
     once: &Once,
 ) -> Result<RecipientReply, ApiError> {
     let key = text_of(&body.recipient)?;
-    if body.name.is_empty() || body.name.chars().count() > 100 {
-        return Err(ApiError::invalid("a name is 1 to 100 characters"));
-    }
+    check_name(&body.name)?;
     let environment = &caller.environment.id;
     let mut tx = app.db.begin().await?;
     // A late repeat does not list again what was removed since.
@@ -163,8 +161,15 @@ async fn take_off(
     Ok(reply)
 }
 
+pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
+    if name.is_empty() || name.chars().count() > 100 {
+        return Err(ApiError::invalid("a name is 1 to 100 characters"));
+    }
+    Ok(())
+}
+
 /// The one text form of a key.
-fn text_of(recipient: &str) -> Result<String, ApiError> {
+pub(super) fn text_of(recipient: &str) -> Result<String, ApiError> {
     let key: Recipient = recipient
         .parse()
         .map_err(|error: halfkey_mpc::Error| ApiError::invalid(error.to_string()))?;

@@ -197,13 +197,17 @@ async fn routes_beyond_create_sign_and_read_take_no_session() {
             sent.await.refused(403, "scope_missing");
         }
     }
-    let list = format!("/environments/{}/waas/exportRecipients", world.environment);
+    let lists = ["exportRecipients", "escrowKeys"]
+        .map(|list| format!("/environments/{}/waas/{list}", world.environment));
     let others: Vec<_> = Scope::ALL
         .into_iter()
         .filter(|one| *one != Scope::Recipients)
         .collect();
     let lacking = world.new_token(&others, None).await;
-    for path in [list.clone(), format!("{list}/age1x/remove")] {
+    for path in lists
+        .iter()
+        .flat_map(|list| [list.clone(), format!("{list}/age1x/remove")])
+    {
         for credential in [&session, &lacking] {
             let sent = world.send(Method::POST, &path, credential, Some(&empty));
             sent.await.refused(403, "scope_missing");

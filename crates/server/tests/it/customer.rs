@@ -237,7 +237,10 @@ pub(crate) async fn commit(world: &World, wallet: &Wallet, unproven: bool) -> An
     world
         .post(
             &attempt_path(world, wallet, "commit"),
-            &CommitRequest { unproven },
+            &CommitRequest {
+                unproven,
+                escrow: None,
+            },
         )
         .await
 }

@@ -66,7 +66,13 @@ async fn a_repeat_of_create_is_a_new_attempt_until_the_commit() {
     prove(&world, &wallet, &wallet.shares[0], ProofOperation::Create).await;
     let commit = attempt_path(&world, &wallet, "commit");
     world
-        .post(&commit, &CommitRequest { unproven: false })
+        .post(
+            &commit,
+            &CommitRequest {
+                unproven: false,
+                escrow: None,
+            },
+        )
         .await
         .ok::<CommitReply>();
 
@@ -102,15 +108,36 @@ async fn the_same_key_for_another_request_is_refused() {
     let wallet = crate::customer::keygen(&world, SVM).await;
     let commit = attempt_path(&world, &wallet, "commit");
     let answer = world
-        .post_with_key(&commit, "c", &CommitRequest { unproven: true })
+        .post_with_key(
+            &commit,
+            "c",
+            &CommitRequest {
+                unproven: true,
+                escrow: None,
+            },
+        )
         .await;
     let first: CommitReply = answer.ok();
     let answer = world
-        .post_with_key(&commit, "c", &CommitRequest { unproven: false })
+        .post_with_key(
+            &commit,
+            "c",
+            &CommitRequest {
+                unproven: false,
+                escrow: None,
+            },
+        )
         .await;
     answer.refused(422, "idempotency_mismatch");
     let again: CommitReply = world
-        .post_with_key(&commit, "c", &CommitRequest { unproven: true })
+        .post_with_key(
+            &commit,
+            "c",
+            &CommitRequest {
+                unproven: true,
+                escrow: None,
+            },
+        )
         .await
         .ok();
     assert_eq!(first, again);

@@ -58,7 +58,12 @@ fn routes(env: &str, wallet: &Wallet, pending: &Wallet) -> Vec<Route> {
         (
             Method::POST,
             sdk(format!("{attempt}/commit")),
-            json(&|| serde_json::to_value(CommitRequest { unproven: true })),
+            json(&|| {
+                serde_json::to_value(CommitRequest {
+                    unproven: true,
+                    escrow: None,
+                })
+            }),
         ),
         (
             Method::GET,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::Opened;
 use crate::args::{ExportKey, Form, OpenExport, Rescue};
-use crate::commands::recipient;
+use crate::commands::{escrow, recipient};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
 use crate::progress::spinner;
@@ -69,10 +69,7 @@ pub(super) fn open_export(options: &OpenExport, output: Output) -> Result<(), Fa
     let sealed = std::fs::read_to_string(&options.file)
         .map_err(|error| Failure::input(format!("{}: {error}", options.file.display())))?;
     let sealed = SealedKey::from_json(&sealed)?;
-    let identity = super::import::read(&options.identity_file)?;
-    let identity: Identity = identity
-        .parse()
-        .map_err(|error| Failure::input(format!("{error}")))?;
+    let identity = read_identity(&options.identity_file)?;
     let key = sealed.open(&identity)?;
     write(&key, options.form, &options.out)?;
     said(&sealed.account_address, &options.out, output);
@@ -84,26 +81,48 @@ pub(super) async fn rescue(
     options: &Rescue,
     output: Output,
 ) -> Result<(), Failure> {
-    let Some(out) = options.out.as_deref().filter(|_| !options.drill) else {
-        opened
-            .done(opened.store.rescue_drill(&options.address).await)
-            .await?;
-        let value = json!({ "account_address": options.address, "rescuable": true });
+    let out = options.out.as_deref().filter(|_| !options.drill);
+    if let Some(out) = out {
+        refuse_existing(out)?;
+    }
+    let (store, address) = (&opened.store, &options.address);
+    let escrow = options.escrow.as_deref().map(escrow::read).transpose()?;
+    let identity = options.escrow_identity.as_deref();
+    let identity = identity.map(read_identity).transpose()?;
+    let Some(out) = out else {
+        let drilled = match &identity {
+            Some(identity) => store.escrow_drill(address, identity, escrow.as_ref()).await,
+            None => store.rescue_drill(address).await,
+        };
+        opened.done(drilled).await?;
+        let value = json!({ "account_address": address, "rescuable": true });
+        let with = match identity {
+            Some(_) => "your share and the escrow make",
+            None => "your two shares make",
+        };
         output.result(&value, || {
-            format!(
-                "{}: your two shares make its key; nothing was kept",
-                options.address
-            )
+            format!("{address}: {with} its key, and it signs; nothing was kept")
         });
         return Ok(());
     };
-    refuse_existing(out)?;
-    let key = opened
-        .done(opened.store.rescue(&options.address).await)
-        .await?;
+    let rescued = match &identity {
+        Some(identity) => {
+            let rescued = store.rescue_from_escrow(address, identity, escrow.as_ref());
+            rescued.await
+        }
+        None => store.rescue(address).await,
+    };
+    let key = opened.done(rescued).await?;
     write(&key, options.form, out)?;
-    said(&options.address, out, output);
+    said(address, out, output);
     Ok(())
+}
+
+fn read_identity(file: &Path) -> Result<Identity, Failure> {
+    let identity = super::import::read(file)?;
+    identity
+        .parse()
+        .map_err(|error| Failure::input(format!("{error}")))
 }
 
 fn said(address: &str, out: &Path, output: Output) {
@@ -118,7 +137,7 @@ fn said(address: &str, out: &Path, output: Output) {
 }
 
 /// Before anything is exported: a file that cannot be written must not cost an export.
-fn refuse_existing(out: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_existing(out: &Path) -> Result<(), Failure> {
     if out.symlink_metadata().is_ok() {
         return Err(Failure::input(format!("{} exists already", out.display()))
             .with_hint("name a file that does not exist"));
@@ -130,7 +149,7 @@ fn write(key: &RootKey, form: Form, out: &Path) -> Result<(), Failure> {
     write_new(out, &text_of(key, form)?)
 }
 
-fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
+pub(crate) fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -9,6 +9,7 @@ use halfkey_vault::Storage;
 
 use super::backup::read_password;
 use crate::args::Provider;
+use crate::commands::recipient;
 use crate::context::{CustomerConfig, DataDir, read_token};
 use crate::exit_code::{ExitKind, Failure};
 use crate::{rescue, storage};
@@ -181,6 +182,8 @@ pub(crate) async fn open_with(
     let storage = storage::open(data, passphrase.clone(), &config.environment).await?;
     let second = storage::open_second(data, passphrase, &config.environment, &storage).await?;
     let client = connect(config, token, login, timeout).await?;
+    let escrow_key = config.escrow_key.as_deref().map(recipient::parse);
+    let escrow_key = escrow_key.transpose()?;
     let store = WalletStore::new(
         Arc::new(client),
         storage.vault.clone(),
@@ -188,6 +191,7 @@ pub(crate) async fn open_with(
         StoreOptions {
             actor: "halfkey-cli".to_owned(),
             require_distinct_vaults: storage.config.require_distinct_vaults,
+            escrow_key,
             ..StoreOptions::default()
         },
     );
@@ -223,6 +227,7 @@ fn merge(written: Option<CustomerConfig>, provider: &Provider) -> Result<Custome
             api_url: provider.api_url.clone().ok_or_else(not_initialised)?,
             provider_identity: identity.clone(),
             ca_file: None,
+            escrow_key: None,
         },
         _ => return Err(not_initialised()),
     };
