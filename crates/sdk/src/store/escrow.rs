@@ -59,7 +59,7 @@ impl WalletStore {
         }
         let party = PartyIndex::CUSTOMER_1;
         let purpose = Purpose::Escrow;
-        let own = self.open_staged(state, generation, party, purpose).await?;
+        let own = self.open_either(state, generation, party, purpose).await?;
         let fetched = self.client.fetch_escrow(state.wallet, generation.attempt);
         let file = fetched.await?;
         self.check_escrow_of(&file, &own)?;
@@ -262,7 +262,7 @@ impl WalletStore {
         let file = kept.ok_or(EscrowError::Missing(generation.generation))?;
         let party = PartyIndex::CUSTOMER_1;
         let purpose = Purpose::Export;
-        let own = self.open_staged(state, generation, party, purpose).await?;
+        let own = self.open_either(state, generation, party, purpose).await?;
         let key = escrow::open(&file, identity, &own)?;
         super::export::check_address(state, &key)?;
         Ok((row, key))

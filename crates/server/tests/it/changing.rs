@@ -163,7 +163,10 @@ pub(crate) async fn refresh(
 
 pub(crate) async fn commit_change(world: &World, next: &Wallet, token: &str) -> Answer {
     let path = attempt_path(world, next, "commit");
-    let body = CommitRequest { unproven: false };
+    let body = CommitRequest {
+        unproven: false,
+        escrow: None,
+    };
     world.send(Method::POST, &path, token, Some(&body)).await
 }
 
