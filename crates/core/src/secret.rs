@@ -19,8 +19,8 @@ fn wipe(bytes: &mut Vec<u8>) {
 const KEPT: core::ops::RangeInclusive<usize> = 0x1000..=0x40_0000;
 
 std::thread_local! {
-    /// One wiped buffer of this thread, all zeros. A share is opened for every signature: wiping one
-    /// leaves just the zeroed room that the next one needs.
+    /// One wiped buffer of this thread, all zeros. Each signature opens a share: wiping one leaves
+    /// just the zeroed room that the next one needs.
     static WIPED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

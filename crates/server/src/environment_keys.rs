@@ -266,7 +266,7 @@ impl core::fmt::Debug for EnvironmentKeys {
     }
 }
 
-/// The keyring of the environment and where it is. It has to be there where it is the KEK; otherwise
+/// The keyring of the environment and where it is. It has to be there where it is the KEK; else
 /// it is what shares are moved away from, and may be gone.
 async fn keyring(
     how: &OpenKeys<'_>,

@@ -23,7 +23,7 @@ pub struct InitOptions {
     /// Protects the keyring file; without one its permissions alone do.
     pub passphrase: Option<SecretString>,
     /// How a new environment's keys are wrapped: the text of a `storage.toml` with the sections
-    /// `kms`, `dek_cache` and `retry`, which is kept in the environment's directory. `None`: under a
+    /// `kms`, `dek_cache` and `retry`, which is kept in the environment's directory. `None`: a
     /// keyring file. An environment that is there already keeps what it has.
     pub storage: Option<String>,
     /// The environment to make sure of; a random id when `None` and there is none yet.

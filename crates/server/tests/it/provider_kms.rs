@@ -1,4 +1,4 @@
-//! The provider's half under a KMS: a real OpenBao, a real HSM module, the move there from a keyring
+//! The provider's half under a KMS: a real OpenBao, a real HSM module, the move from a keyring
 //! while the provider serves, and a KMS that is down.
 
 use std::os::unix::fs::PermissionsExt as _;
