@@ -259,7 +259,7 @@ mod tests {
             ("wallet", id.clone().into()),
             ("generation", 99.into()),
             ("attempt", id.into()),
-            ("party", 1.into()),
+            ("party", 2.into()),
             ("verifying_share", "00".repeat(32).into()),
             ("scalar", format!("01{}", "00".repeat(31)).into()),
             ("scalar", "ff".repeat(32).into()),

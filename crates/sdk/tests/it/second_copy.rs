@@ -53,7 +53,12 @@ async fn spoil(storage: &Storage, name: &RecordName, how: &str) {
     put.await.unwrap();
 }
 
-async fn names(storage: &Storage, address: &str) -> Vec<RecordName> {
+/// Both records of every share: they are named by the address in its canonical form.
+pub(crate) async fn names(storage: &Storage, address: &str) -> Vec<RecordName> {
+    let address = match address.strip_prefix("0x") {
+        Some(_) => address.to_lowercase(),
+        None => address.to_owned(),
+    };
     let prefix = format!("wallet:{address}/shares/");
     storage
         .records
