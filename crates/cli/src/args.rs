@@ -6,6 +6,7 @@ mod delegation;
 mod doctor;
 mod incident;
 mod key;
+mod provider_side;
 mod recipient;
 mod serve;
 mod vault;
@@ -16,6 +17,7 @@ pub(crate) use self::delegation::{Delegation, Grant, Receive};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
+pub(crate) use self::provider_side::{ProviderSide, Recovery};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::serve::Serve;
 pub(crate) use self::vault::{Rewrap, Vault, age};
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// API tokens of this provider.
     #[command(subcommand)]
     Token(Token),
+    /// What only the provider's operator may allow.
+    #[command(subcommand)]
+    Provider(ProviderSide),
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),
@@ -148,7 +153,7 @@ pub(crate) enum Token {
         name: String,
         /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
         /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
-        /// wallet.backup, wallet.recipients, wallet.delegate and events.read.
+        /// wallet.recover, wallet.backup, wallet.recipients, wallet.delegate and events.read.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.
@@ -339,7 +344,8 @@ half of it.")]
     /// Encrypt the wallet's shares here and store them with the provider.
     #[command(after_help = backup::BACKUP_EXAMPLES)]
     Backup(Backup),
-    /// Get shares that are missing or damaged here back from the provider's backup.
+    /// Get shares that are missing or damaged here back from the provider's backup; with
+    /// --to-generation, fall back to an earlier generation after one half was restored.
     #[command(after_help = backup::RECOVER_EXAMPLES)]
     Recover(Recover),
     /// Encrypt the wallet's backup anew, on this side, under another password.
@@ -357,6 +363,17 @@ Needs a token with the scope wallet.refresh beside create, sign and read:
     --scope wallet.read --scope wallet.refresh > ops.token
   halfkey wallet refresh --all --token-file ops.token")]
     Refresh(Refresh),
+    /// Shred the shares of earlier generations that no copy of the provider's half needs any more.
+    #[command(after_help = "Examples:
+  halfkey wallet sweep
+  halfkey wallet sweep --json | jq '.shredded | length'
+
+How long they are kept is the provider's to say (`serve --backup-horizon`). `refresh --every` sweeps
+too.")]
+    Sweep {
+        #[command(flatten)]
+        provider: Provider,
+    },
     /// Move a wallet to another scheme: same key, same address.
     #[command(after_help = "Examples:
   halfkey wallet reshare 0xABC… --scheme TWO_OF_THREE

@@ -40,8 +40,8 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    Changed, CheckedPage, Health, PasswordSource, PendingEntry, Recovered, ResumeTarget, Resumed,
-    Settled, StoreContexts, StoreOptions, StoredWallet, WalletStore, WalletView,
+    Changed, CheckedPage, FellBack, Health, PasswordSource, PendingEntry, Recovered, ResumeTarget,
+    Resumed, Settled, StoreContexts, StoreOptions, StoredWallet, Swept, WalletStore, WalletView,
 };
 
 pub use backup::{BackupFormat, RecoveredKeyShares, RecoveryKey, WalletOperation};

@@ -210,7 +210,9 @@ impl PendingWallet {
 
     async fn commit(&self) -> Result<()> {
         let header = self.first().header();
-        commit::commit(&self.client, header, !self.proven, &self.properties).await
+        commit::commit(&self.client, header, !self.proven, &self.properties)
+            .await
+            .map(drop)
     }
 
     /// Ends the attempt for good: the provider keeps a tombstone that beats any later commit.

@@ -23,6 +23,8 @@ pub enum Purpose {
     Delegate,
     /// Settling what an earlier process left pending.
     Resume,
+    /// Falling back to an earlier generation (custody rule 9).
+    Recover,
     /// Writing or reading locks and high-water marks.
     Guard,
     /// Checking the set-up itself.
@@ -45,6 +47,7 @@ impl Purpose {
             Self::Backup => "backup",
             Self::Delegate => "delegate",
             Self::Resume => "resume",
+            Self::Recover => "recover",
             Self::Guard => "guard",
             Self::Probe => "probe",
             Self::Rewrap => "rewrap",

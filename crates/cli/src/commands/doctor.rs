@@ -1,6 +1,7 @@
 //! `halfkey doctor`: the ten requirements of safe storage, checked on the set-up as it is.
 
 mod check;
+mod horizon;
 mod host;
 mod keys;
 mod probe;
@@ -29,6 +30,7 @@ pub(crate) async fn run(
     checks.extend(tiers::run(data, &storage, second.as_ref()).await);
     checks.extend(keys::run(&storage, &environment, options.max_key_age).await);
     checks.extend(host::run(data));
+    checks.push(horizon::run(data, &storage, options.api_url.as_deref()).await);
     storage.close().await;
     if let Some(second) = second {
         second.close().await;

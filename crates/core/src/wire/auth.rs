@@ -56,6 +56,9 @@ pub enum Scope {
     /// Take the whole key out.
     #[serde(rename = "wallet.export")]
     Export,
+    /// Fall back to an earlier generation of a wallet's shares.
+    #[serde(rename = "wallet.recover")]
+    Recover,
     /// Store and fetch encrypted backups of the customer's shares.
     #[serde(rename = "wallet.backup")]
     Backup,
@@ -82,7 +85,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -90,6 +93,7 @@ impl Scope {
         Self::Reshare,
         Self::Import,
         Self::Export,
+        Self::Recover,
         Self::Backup,
         Self::Recipients,
         Self::Freeze,
@@ -108,6 +112,7 @@ impl Scope {
             Self::Reshare => "wallet.reshare",
             Self::Import => "wallet.import",
             Self::Export => "wallet.export",
+            Self::Recover => "wallet.recover",
             Self::Backup => "wallet.backup",
             Self::Recipients => "wallet.recipients",
             Self::Freeze => "wallet.freeze",
@@ -133,8 +138,8 @@ impl FromStr for Scope {
             .find(|scope| scope.as_str() == text)
             .ok_or(ParseError::new(
                 "scope",
-                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup, \
-                 .recipients, .freeze, .unfreeze or .delegate, or events.read",
+                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .recover, \
+                 .backup, .recipients, .freeze, .unfreeze or .delegate, or events.read",
             ))
     }
 }

@@ -82,10 +82,13 @@ fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx
             }
         }
     }
-    // The active names hold copies of the newest generation that was ever active, or that a crash
-    // kept from being called so.
-    let newest = row.generations.iter();
-    let newest = newest.max_by_key(|one| (one.committed, one.generation))?;
+    // The active names hold copies of the active generation, else of the newest one that ever was
+    // active, or that a crash kept from being called so.
+    let newest = || {
+        let all = row.generations.iter();
+        all.max_by_key(|one| (one.committed, one.generation))
+    };
+    let newest = row.active().or_else(newest)?;
     for party in &newest.parties {
         let active = RecordName::active_share(prefix, &row.address, party.party);
         if active.ok().as_ref() == Some(name) {

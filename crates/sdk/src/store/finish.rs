@@ -31,9 +31,11 @@ impl WalletStore {
         self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;
         let properties = state.properties();
-        pending_wallet::commit_attempt(&self.client, first.header(), false, &properties).await?;
-        self.activate(row, generation.attempt, ProofState::Proven)
-            .await
+        let header = first.header();
+        let epoch = pending_wallet::commit_attempt(&self.client, header, false, &properties);
+        let epoch = epoch.await?.unwrap_or_default();
+        let proven = (generation.attempt, ProofState::Proven);
+        self.activate(row, proven, epoch).await
     }
 
     async fn prove(&self, row: &Versioned<StateRow>, shares: Vec<Arc<KeyShare>>) -> Result<()> {

@@ -5,7 +5,7 @@ use sqlx::{Row as _, SqlitePool};
 use crate::Error;
 
 /// Numbered, one file each, never changed once released.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("../../migrations/0001_initial.sql")),
     (2, include_str!("../../migrations/0002_changes.sql")),
     (3, include_str!("../../migrations/0003_backups.sql")),
@@ -14,6 +14,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (6, include_str!("../../migrations/0006_freezes.sql")),
     (7, include_str!("../../migrations/0007_delegations.sql")),
     (8, include_str!("../../migrations/0008_webhooks.sql")),
+    (10, include_str!("../../migrations/0010_horizons.sql")),
 ];
 
 /// Applies what is missing; refuses a database with migrations this version does not know.

@@ -13,7 +13,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::WalletRow;
-use crate::db::{Entry, Tx, attempts, delegations, proofs, wallets};
+use crate::db::{Entry, Tx, attempts, delegations, generations, proofs, wallets};
 
 /// A staged change, the wallet as it is and as it would be, all read in the commit's transaction.
 pub(super) struct Staged {
@@ -83,7 +83,7 @@ pub(super) async fn commit(
         &activity,
     )
     .await?;
-    changes::end_generation(tx, environment, &now, burnt).await?;
+    generations::end(tx, environment, &now, burnt).await?;
     if !committed || !changes::apply(tx, environment, &change).await? {
         return Err(ApiError::internal(
             "a staged attempt did not become committed",
@@ -99,6 +99,7 @@ pub(super) async fn commit(
         custody_origin: Some(next.origin()),
         account_address: next.address,
         generation: Some(next.generation),
+        attempt: None,
         activity,
     })
 }
@@ -118,7 +119,7 @@ async fn was_taken_back(
 async fn shred(tx: &mut Tx, wanted: &Commit, change: &StagedChange) -> Result<(), ApiError> {
     let caller = &wanted.caller;
     let environment = &caller.environment.id;
-    let shredded = changes::shred_ended(tx, environment, change.wallet, change.attempt).await?;
+    let shredded = generations::shred_ended(tx, environment, change.wallet, change.attempt).await?;
     let actor = caller.actor();
     let entry = Entry::new(environment, "shares.shredded", &actor)
         .wallet(change.wallet)
