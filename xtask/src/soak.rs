@@ -33,10 +33,11 @@ struct Soak {
     filter: &'static str,
 }
 
-const SOAKS: [Soak; 3] = [
+const SOAKS: [Soak; 4] = [
     Soak {
-        name: "simulate",
-        about: "ceremonies under dropped, repeated, reordered, corrupted and replayed messages",
+        name: "life",
+        about: "keygens, imports, signatures and changes under lost, repeated, reordered, corrupted \
+                and replayed messages and crashes",
         by: By::Variable("HALFKEY_SEEDS"),
         count: 10_000,
         package: "halfkey-mpc",
@@ -51,6 +52,15 @@ const SOAKS: [Soak; 3] = [
         package: "halfkey-vault",
         features: "conformance",
         filter: "rewrap_killed",
+    },
+    Soak {
+        name: "race",
+        about: "signatures of one wallet that races with 64 refreshes per 1,000 of them",
+        by: By::Variable("HALFKEY_SIGNATURES"),
+        count: 1000,
+        package: "halfkey",
+        features: "vault",
+        filter: "refreshes_race_with_signatures",
     },
     Soak {
         name: "crash",

@@ -8,6 +8,7 @@ mod escrow;
 mod incident;
 mod key;
 mod provider;
+mod provider_side;
 mod recipient;
 mod serve;
 mod vault;
@@ -20,6 +21,7 @@ pub(crate) use self::escrow::{Escrow, FetchEscrow, ShowEscrow};
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
 pub(crate) use self::provider::{ProviderKeys, Which};
+pub(crate) use self::provider_side::{ProviderSide, Recovery};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::serve::Serve;
 pub(crate) use self::vault::{Rewrap, Vault, age};
@@ -105,6 +107,9 @@ pub(crate) enum Command {
     /// API tokens of this provider.
     #[command(subcommand)]
     Token(Token),
+    /// What only the provider's operator may allow.
+    #[command(subcommand)]
+    Provider(ProviderSide),
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),
@@ -164,7 +169,8 @@ pub(crate) enum Token {
         name: String,
         /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
         /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
-        /// wallet.backup, wallet.recipients, wallet.escrow, wallet.delegate and events.read.
+        /// wallet.recover, wallet.backup, wallet.recipients, wallet.escrow, wallet.delegate and
+        /// events.read.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it expires.
@@ -358,7 +364,8 @@ is sealed to.")]
     /// Encrypt the wallet's shares here and store them with the provider.
     #[command(after_help = backup::BACKUP_EXAMPLES)]
     Backup(Backup),
-    /// Get shares that are missing or damaged here back from the provider's backup.
+    /// Get shares that are missing or damaged here back from the provider's backup; with
+    /// --to-generation, fall back to an earlier generation after one half was restored.
     #[command(after_help = backup::RECOVER_EXAMPLES)]
     Recover(Recover),
     /// Encrypt the wallet's backup anew, on this side, under another password.
@@ -379,6 +386,17 @@ Needs a token with the scope wallet.refresh beside create, sign and read:
     --scope wallet.read --scope wallet.refresh > ops.token
   halfkey wallet refresh --all --token-file ops.token")]
     Refresh(Refresh),
+    /// Shred the shares of earlier generations that no copy of the provider's half needs any more.
+    #[command(after_help = "Examples:
+  halfkey wallet sweep
+  halfkey wallet sweep --json | jq '.shredded | length'
+
+How long they are kept is the provider's to say (`serve --backup-horizon`). `refresh --every` sweeps
+too.")]
+    Sweep {
+        #[command(flatten)]
+        provider: Provider,
+    },
     /// Move a wallet to another scheme: same key, same address.
     #[command(after_help = "Examples:
   halfkey wallet reshare 0xABC… --scheme TWO_OF_THREE

@@ -149,6 +149,8 @@ impl From<halfkey::Error> for Failure {
         let kind = kind_of_error(&error);
         let hint = match &error {
             Error::LeftPending { .. } => Some("halfkey wallet resume"),
+            Error::FellBack { .. } => Some("halfkey wallet refresh"),
+            Error::TooManyChanges { .. } => Some("halfkey wallet sweep"),
             Error::TooManySignatures => Some("wait for the signatures that are under way"),
             Error::Network(_) => Some("is the provider running? halfkey serve"),
             Error::OutcomeUnknown { .. } => Some("run the same command again"),
@@ -194,6 +196,10 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
         // A payload that is never signed, not one that cannot be read (custody rule 19).
         Error::Payload(halfkey_chain::Error::Refused(_))
         | Error::WalletLocked { .. }
+        | Error::FellBack { .. }
+        | Error::NotRecoverable { .. }
+        | Error::RestoreEpochUsed { .. }
+        | Error::TooManyChanges { .. }
         | Error::PeerMisbehaved { .. }
         | Error::LockNotStored { .. }
         | Error::Escrow(EscrowError::NotAsRequired { .. })
@@ -210,6 +216,11 @@ fn kind_of_error(error: &halfkey::Error) -> ExitKind {
             | ErrorCode::BlindSigningDenied
             | ErrorCode::RecipientRefused
             | ErrorCode::EscrowUnacknowledged
+            | ErrorCode::RecoverNotApproved
+            | ErrorCode::GenerationBurnt
+            | ErrorCode::GenerationGone
+            | ErrorCode::NotRestored
+            | ErrorCode::TooManyChanges
             | ErrorCode::DelegationRevoked
             | ErrorCode::PayloadRefused => ExitKind::Custody,
             code => kind_of_status(code.status(), error.fault()),

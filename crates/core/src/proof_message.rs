@@ -25,13 +25,15 @@ pub enum ProofOperation {
     Export,
     /// Starts a delegation: names its id as the attempt; as [`ProofOperation::Refresh`].
     Delegate,
+    /// Falls back to an earlier generation: made under that one; as [`ProofOperation::Refresh`].
+    Recover,
     /// Commits the generation that a refresh, reshare or replacement staged: made under it.
     Change,
 }
 
 impl ProofOperation {
     /// Every operation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Prove,
         Self::Refresh,
@@ -39,6 +41,7 @@ impl ProofOperation {
         Self::ReplaceShare,
         Self::Export,
         Self::Delegate,
+        Self::Recover,
         Self::Change,
     ];
 
@@ -46,7 +49,12 @@ impl ProofOperation {
     pub const fn is_start(self) -> bool {
         matches!(
             self,
-            Self::Refresh | Self::Reshare | Self::ReplaceShare | Self::Export | Self::Delegate
+            Self::Refresh
+                | Self::Reshare
+                | Self::ReplaceShare
+                | Self::Export
+                | Self::Delegate
+                | Self::Recover
         )
     }
 
@@ -60,6 +68,7 @@ impl ProofOperation {
             Self::ReplaceShare => "replace_share",
             Self::Export => "export",
             Self::Delegate => "delegate",
+            Self::Recover => "recover",
             Self::Change => "change",
         }
     }

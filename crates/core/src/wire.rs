@@ -18,6 +18,7 @@ mod export;
 mod freeze;
 mod identity;
 mod recipient;
+mod restore;
 mod sign;
 mod wallet;
 
@@ -49,6 +50,7 @@ pub use freeze::{
 };
 pub use identity::IdentityReply;
 pub use recipient::{AddRecipientRequest, ExportRecipient, RecipientReply, RecipientsReply};
+pub use restore::{FallBackReply, FallBackRequest, RestoreEpoch};
 pub use sign::{Operation, SignMessageRequest, SignedReply};
 pub use wallet::{KeySharePointer, ListReply, ProofState, WalletReply, WalletState, WalletSummary};
 
@@ -63,3 +65,14 @@ pub const REQUEST_ID: &str = "x-halfkey-request-id";
 
 /// Media type of CBOR bodies (RFC 8949).
 pub const CBOR: &str = "application/cbor";
+
+/// `domain`, then each field behind its length as a big-endian `u16`. No field is longer than that.
+fn length_prefixed(domain: &[u8], fields: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = domain.to_vec();
+    for field in fields {
+        let length = u16::try_from(field.len()).unwrap_or(u16::MAX);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(field);
+    }
+    bytes
+}

@@ -1,6 +1,7 @@
 //! The customer's side of refresh, reshare and replacement: start proof, ceremony, and new shares
 //! that nothing has been committed of.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
@@ -31,6 +32,8 @@ pub(crate) struct ChangeSpec {
     pub(crate) scheme: ThresholdSignatureScheme,
     pub(crate) lost: Option<PartyIndex>,
     pub(crate) compromised: bool,
+    /// How far back this half can be restored.
+    pub(crate) backup_horizon: Option<Duration>,
     /// The new generation.
     pub(crate) generation: Generation,
     /// Either half has locked the old one: it starts by a proof of knowledge, not by a signature.
@@ -73,6 +76,7 @@ pub(crate) async fn run(
         .last
         .created
         .ok_or(Error::Protocol("the change ended without a generation"))?;
+    client.note_epoch(created.restore_epoch);
     check(first, &next, &created, &made)?;
     Ok(made)
 }
@@ -139,6 +143,9 @@ fn opening(
         new_attempt_id: next.attempt,
         share_set_id: next.share_set,
         compromised: spec.compromised,
+        backup_horizon_ms: spec
+            .backup_horizon
+            .map(|horizon| u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX)),
         share_proof,
         ceremony: CeremonyOpen {
             ceremony_id: next.ceremony,

@@ -1,6 +1,8 @@
 //! The base client: who we are, who the provider is, and what is known about wallets.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
@@ -38,6 +40,8 @@ struct Inner {
     configured_identity: Option<ProviderIdentity>,
     identity: OnceCell<VerifyingKey>,
     clock: Arc<dyn Clock>,
+    /// The provider's restore epoch as a ceremony's last reply told it, and one; 0 before any did.
+    epoch: AtomicU64,
 }
 
 impl fmt::Debug for WalletClient {
@@ -81,6 +85,7 @@ impl WalletClient {
                 configured_identity: configured,
                 identity: OnceCell::new(),
                 clock: opts.clock,
+                epoch: AtomicU64::new(0),
             }),
         })
     }
@@ -239,6 +244,32 @@ impl WalletClient {
             .get_or_try_init(|| self.find_identity())
             .await
             .copied()
+    }
+
+    /// How far back the provider's half can be restored, as it has signed it; nothing where it does
+    /// not say. For so long the customer's half keeps earlier generations (custody rule 9).
+    ///
+    /// # Errors
+    /// [`crate::Error::ProviderIdentityMismatch`] when the signature is not the provider's.
+    pub async fn provider_horizon(&self) -> Result<Option<Duration>> {
+        let identity = self.provider_identity().await?;
+        let path = self.environment_route("identity");
+        let reply: IdentityReply = self.get_anonymous(&path).await?;
+        identity::verify_horizon(&reply, &self.inner.environment, &identity)
+    }
+
+    /// Keeps what the last reply of a ceremony told of the provider's restore epoch.
+    pub(crate) fn note_epoch(&self, epoch: Option<u64>) {
+        if let Some(epoch) = epoch {
+            let next = epoch.saturating_add(1);
+            self.inner.epoch.fetch_max(next, Ordering::AcqRel);
+        }
+    }
+
+    /// The newest restore epoch that was told.
+    #[cfg(feature = "vault")]
+    pub(crate) fn noted_epoch(&self) -> Option<u64> {
+        self.inner.epoch.load(Ordering::Acquire).checked_sub(1)
     }
 
     async fn fetch_identity(&self) -> Result<VerifyingKey> {

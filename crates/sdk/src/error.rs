@@ -100,6 +100,44 @@ pub enum Error {
         /// The locked generation.
         generation: Generation,
     },
+    /// The wallet fell back to an earlier generation; only a refresh lets it sign again.
+    #[error(
+        "wallet fell back to generation {generation} below {high_water}: refresh it before it signs"
+    )]
+    FellBack {
+        /// What it fell back to.
+        generation: Generation,
+        /// The highest generation it ever had.
+        high_water: Generation,
+    },
+    /// A generation that cannot be fallen back to.
+    #[error("generation {generation} cannot be recovered: {why}")]
+    NotRecoverable {
+        /// The generation asked for.
+        generation: Generation,
+        /// What speaks against it.
+        why: &'static str,
+    },
+    /// The provider's restore epoch is not above the one this half knows: nothing was restored since,
+    /// or an old answer was repeated.
+    #[error("restore epoch {told} is not above {known}, which this half knows already")]
+    RestoreEpochUsed {
+        /// What was told.
+        told: u64,
+        /// What is known.
+        known: u64,
+    },
+    /// So many earlier generations are kept for the provider's horizon that no other may follow.
+    #[error(
+        "{kept} of at most {limit} earlier generations are kept for the provider's backup horizon: \
+         shred those beyond it (halfkey wallet sweep), or wait until the oldest is"
+    )]
+    TooManyChanges {
+        /// How many are kept.
+        kept: usize,
+        /// How many may be.
+        limit: usize,
+    },
     /// The provider proved to have cheated. Never retry; keep the token (custody rule 13).
     #[error("the provider misbehaved: {}; generation {} is locked", .lock.check, .lock.generation)]
     PeerMisbehaved {
@@ -226,6 +264,8 @@ impl Error {
             Self::Shared(inner) => inner.fault(),
             Self::Bug(_) => Fault::Bug,
             Self::WalletLocked { .. }
+            | Self::FellBack { .. }
+            | Self::RestoreEpochUsed { .. }
             | Self::AttemptAborted(_)
             | Self::VaultState(_)
             | Self::SharesMissing { .. }

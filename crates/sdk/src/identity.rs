@@ -2,8 +2,11 @@
 
 use core::fmt;
 use core::str::FromStr;
+use core::time::Duration;
 
 use ed25519_dalek::{Signature, VerifyingKey};
+#[cfg(feature = "vault")]
+use halfkey_core::wire::RestoreEpoch;
 use halfkey_core::wire::{AttemptReply, IdentityReply};
 use halfkey_core::{AttemptId, EnvironmentId, ParseError};
 use sha2::{Digest as _, Sha256};
@@ -77,6 +80,44 @@ pub(crate) fn reply_key(reply: &IdentityReply) -> Result<VerifyingKey> {
     VerifyingKey::from_bytes(&bytes).map_err(|_| Error::Protocol("identity key is no Ed25519 key"))
 }
 
+/// How far back the provider can be restored, as its identity has signed it; nothing where it does
+/// not say.
+pub(crate) fn verify_horizon(
+    reply: &IdentityReply,
+    environment: &EnvironmentId,
+    identity: &VerifyingKey,
+) -> Result<Option<Duration>> {
+    let (Some(horizon), Some(signature)) = (reply.backup_horizon_ms, &reply.signature) else {
+        return Ok(None);
+    };
+    let signed = IdentityReply::signed_bytes(environment, reply.restore_epoch, horizon);
+    verify_hex(identity, &signed, signature)?;
+    Ok(Some(Duration::from_millis(horizon)))
+}
+
+/// Checks that a restore epoch is signed by `identity` (custody rules 11 and 17).
+#[cfg(feature = "vault")]
+pub(crate) fn verify_restore(
+    restore: &RestoreEpoch,
+    environment: &EnvironmentId,
+    identity: &VerifyingKey,
+) -> Result<()> {
+    verify_hex(
+        identity,
+        &restore.signed_bytes(environment),
+        &restore.signature,
+    )
+}
+
+fn verify_hex(identity: &VerifyingKey, signed: &[u8], signature: &str) -> Result<()> {
+    let mut bytes = [0_u8; 64];
+    hex::decode_to_slice(signature, &mut bytes)
+        .map_err(|_| Error::Protocol("the provider's signature is not 128 hex digits"))?;
+    identity
+        .verify_strict(signed, &Signature::from_bytes(&bytes))
+        .map_err(|_| Error::ProviderIdentityMismatch)
+}
+
 /// Checks that `reply` is about `attempt` and signed by `identity` (custody rules 6 and 17).
 pub(crate) fn verify_attempt(
     reply: &AttemptReply,
@@ -87,13 +128,8 @@ pub(crate) fn verify_attempt(
     if reply.attempt_id != attempt {
         return Err(Error::Protocol("answer is about another attempt"));
     }
-    let mut signature = [0_u8; 64];
-    hex::decode_to_slice(&reply.signature, &mut signature)
-        .map_err(|_| Error::Protocol("attempt signature is not 128 hex digits"))?;
     let signed = AttemptReply::signed_bytes(environment, attempt, reply.state, reply.restore_epoch);
-    identity
-        .verify_strict(&signed, &Signature::from_bytes(&signature))
-        .map_err(|_| Error::ProviderIdentityMismatch)
+    verify_hex(identity, &signed, &reply.signature)
 }
 
 #[cfg(test)]

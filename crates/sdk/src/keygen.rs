@@ -96,6 +96,9 @@ pub(crate) async fn keygen(
         .last
         .created
         .ok_or(Error::Protocol("keygen ended without a wallet"));
+    if let Ok(created) = &created {
+        client.note_epoch(created.restore_epoch);
+    }
     match created.and_then(|created| check(&params, &created, &shares)) {
         Ok(()) => Ok(shares),
         // Nothing good is known of them, but they may be the only ones of an active wallet.

@@ -41,9 +41,9 @@ mod store;
 pub use alloy_signer::AlloySigner;
 #[cfg(feature = "vault")]
 pub use store::{
-    Changed, CheckedPage, Health, Listed, PasswordSource, PendingEntry, Recovered, ResumeTarget,
-    Resumed, Settled, StoreContexts, StoreOptions, StoredWallet, UnreadableRow, WalletStore,
-    WalletView,
+    Changed, CheckedPage, FellBack, Health, Listed, PasswordSource, PendingEntry, Recovered,
+    ResumeTarget, Resumed, Settled, StoreContexts, StoreOptions, StoredWallet, Swept,
+    UnreadableRow, WalletStore, WalletView,
 };
 
 pub use backup::{BackupFormat, RecoveredKeyShares, RecoveryKey, WalletOperation};

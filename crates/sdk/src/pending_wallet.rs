@@ -249,6 +249,7 @@ impl PendingWallet {
             self.escrow,
         )
         .await
+        .map(drop)
     }
 
     /// Ends the attempt for good: the provider keeps a tombstone that beats any later commit.

@@ -24,6 +24,7 @@ mod delegate;
 mod escrow;
 mod export;
 mod fall_back;
+mod fall_back_to;
 mod finish;
 mod get_or_create;
 mod guard;
@@ -40,16 +41,19 @@ mod settle;
 mod sign;
 mod stage;
 mod suspects;
+mod sweep;
 mod view;
 
 pub use change::Changed;
 pub use contexts::StoreContexts;
 pub use fall_back::PasswordSource;
+pub use fall_back_to::FellBack;
 pub use health::{CheckedPage, Health};
 pub use listed::{Listed, UnreadableRow};
 pub use options::StoreOptions;
 pub use recover::Recovered;
 pub use resume::{PendingEntry, ResumeTarget, Resumed, Settled};
+pub use sweep::Swept;
 pub use view::{StoredWallet, WalletView};
 
 /// Creates wallets atomically and signs by address.

@@ -49,7 +49,6 @@ pub(crate) struct App {
     pub(crate) environments: HashMap<EnvironmentId, Arc<Environment>>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
-    pub(crate) restore_epoch: u64,
     pub(crate) counter: BootCounter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: Table,
@@ -152,6 +151,11 @@ impl App {
         drop(all);
     }
 
+    /// The restore epoch: raised by every accepted restore and every recovery of a wallet.
+    pub(crate) fn restore_epoch(&self) -> u64 {
+        self.counter.restore_epoch()
+    }
+
     /// Where an attempt stands, signed (custody rules 6 and 17).
     pub(crate) fn attempt_reply(
         &self,
@@ -160,7 +164,7 @@ impl App {
         wallet_id: Option<WalletId>,
         state: AttemptState,
     ) -> AttemptReply {
-        let restore_epoch = self.restore_epoch;
+        let restore_epoch = self.restore_epoch();
         let bytes = AttemptReply::signed_bytes(&environment.id, attempt_id, state, restore_epoch);
         let signature = hex::encode(environment.identity.sign(&bytes).to_bytes());
         AttemptReply {

@@ -7,6 +7,7 @@
 
 use crate::db::sql;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -44,6 +45,7 @@ struct Anchor {
 pub(crate) struct BootCounter {
     path: PathBuf,
     content: Mutex<Content>,
+    epoch: AtomicU64,
 }
 
 impl BootCounter {
@@ -68,12 +70,12 @@ impl BootCounter {
     }
 
     /// Counts this boot: refuses a restored database, or accepts it with all that follows from it.
-    /// Settles what dead boots left behind. Returns the restore epoch as well.
+    /// Settles what dead boots left behind.
     pub(crate) async fn boot(
         dir: &ProviderDir,
         db: &Db,
         accept_restore: bool,
-    ) -> Result<(Self, u64), Error> {
+    ) -> Result<Self, Error> {
         let path = dir.boot_counter();
         let file = read(&path)?;
         let mut tx = db.begin().await?;
@@ -112,7 +114,45 @@ impl BootCounter {
         };
         write(&path, &content)?;
         let content = Mutex::new(content);
-        Ok((Self { path, content }, next.restore_epoch))
+        Ok(Self {
+            path,
+            content,
+            epoch: AtomicU64::new(next.restore_epoch),
+        })
+    }
+
+    /// The restore epoch.
+    pub(crate) fn restore_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Begins the next restore epoch, in the transaction of what makes it one. Once that is durable
+    /// [`Self::began`] has to say so.
+    pub(crate) async fn begin_epoch(tx: &mut Tx) -> Result<u64, sql::Error> {
+        let meta = boots::meta(tx.conn()).await?;
+        let restore_epoch = meta.restore_epoch.saturating_add(1);
+        let next = Meta {
+            restore_epoch,
+            ..meta
+        };
+        boots::set_meta(tx.conn(), next).await?;
+        Ok(restore_epoch)
+    }
+
+    /// The epoch is durable in the database: now the file is told, and every reply.
+    pub(crate) async fn began(&self, epoch: u64) -> Result<(), Error> {
+        let mut content = self.content.lock().await;
+        let next = Content {
+            restore_epoch: content.restore_epoch.max(epoch),
+            ..content.clone()
+        };
+        self.epoch.fetch_max(epoch, Ordering::AcqRel);
+        let (path, bytes) = (self.path.clone(), next.clone());
+        tokio::task::spawn_blocking(move || write(&path, &bytes))
+            .await
+            .map_err(|_| Error::Bug("writing the counter panicked"))??;
+        *content = next;
+        Ok(())
     }
 
     /// Moves the anchor to the newest durable entry, so that a copy from before it is found out.

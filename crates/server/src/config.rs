@@ -89,6 +89,13 @@ pub struct Limits {
     pub open_slots: u64,
     /// How long a request waits for one of them before 429.
     pub slot_wait: Duration,
+    /// How far back this half can be restored: the age of the oldest copy of its database, be it a
+    /// backup or a replica. Told to the customers, who keep earlier generations for so long (custody
+    /// rule 9).
+    pub backup_horizon: Duration,
+    /// Generations of one wallet that are kept for its customer's horizon; a change beyond that is
+    /// refused until the oldest one has gone (custody rule 9).
+    pub kept_generations: u64,
     /// From when a key is on the list of export recipients until exports may go to it.
     pub recipient_delay: Duration,
     /// Lifetime of a session token.
@@ -122,6 +129,8 @@ impl Default for Limits {
             sign_steps: cores,
             open_slots: 16,
             slot_wait: Duration::from_secs(5),
+            backup_horizon: Duration::from_hours(30 * 24),
+            kept_generations: 128,
             recipient_delay: Duration::ZERO,
             session_ttl: Duration::from_mins(10),
             drain: Duration::from_secs(30),

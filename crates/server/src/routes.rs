@@ -14,6 +14,7 @@ mod escrow;
 mod escrow_keys;
 mod events;
 mod export;
+mod fall_back;
 mod freeze;
 mod health;
 mod identity;
@@ -56,6 +57,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/{wallet}/refresh", post(change::refresh))
         .route("/{wallet}/reshare", post(change::reshare))
         .route("/{wallet}/export", post(export::export))
+        .route("/{wallet}/generations/recover", post(fall_back::recover))
         .route("/{wallet}/keyShares/backup", post(backup::store))
         .route("/{wallet}/keyShares/recover", post(backup::recover))
         .route(

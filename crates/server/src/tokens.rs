@@ -188,7 +188,7 @@ async fn open(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Db, Error> {
 }
 
 /// The environment asked for, or the first.
-async fn pick(db: &Db, wanted: Option<&EnvironmentId>) -> Result<EnvironmentId, Error> {
+pub(crate) async fn pick(db: &Db, wanted: Option<&EnvironmentId>) -> Result<EnvironmentId, Error> {
     let mut conn = db.read().acquire().await?;
     environments::all(&mut conn)
         .await?

@@ -25,6 +25,8 @@ pub enum Purpose {
     Escrow,
     /// Settling what an earlier process left pending.
     Resume,
+    /// Falling back to an earlier generation (custody rule 9).
+    Recover,
     /// Writing or reading locks and high-water marks.
     Guard,
     /// Checking the set-up itself.
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Delegate => "delegate",
             Self::Escrow => "escrow",
             Self::Resume => "resume",
+            Self::Recover => "recover",
             Self::Guard => "guard",
             Self::Probe => "probe",
             Self::Rewrap => "rewrap",

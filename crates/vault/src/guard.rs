@@ -10,6 +10,7 @@
 mod high_water;
 mod lock;
 
+pub use self::high_water::HighWater;
 pub use self::lock::LockRecord;
 
 use halfkey_core::{

@@ -20,7 +20,11 @@ pub(super) const RECOVER_EXAMPLES: &str = "Examples:
   halfkey wallet recover 0xABC… --password-file 0xABC.key
   halfkey wallet recover 0xABC… --password-file - --token-file ops.token < 0xABC.key
 
-Needs the scope wallet.backup. Records that open are left alone; safe to repeat.";
+After a restore of one half (docs/runbooks/restore.md):
+  halfkey wallet recover 0xABC… --to-generation 3 --token-file ops.token
+
+Needs the scope wallet.backup, for --to-generation wallet.recover. Records that open are left alone;
+safe to repeat.";
 
 pub(super) const CHANGE_PASSWORD_EXAMPLES: &str = "Examples:
   halfkey wallet change-password 0xABC… --password-file old.txt --new-password-file new.txt
@@ -87,6 +91,10 @@ pub(crate) struct Recover {
     /// input. Without it only a backup that was never protected opens.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Fall back to this generation instead, of which both halves still hold their shares: one of
+    /// them was restored from an older copy.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "password_file")]
+    pub(crate) to_generation: Option<u64>,
     #[command(flatten)]
     pub(crate) provider: Provider,
 }

@@ -33,6 +33,10 @@ pub(crate) struct Serve {
     /// How long a key has to be on the list before exports may go to it: `24h`, `7d`.
     #[arg(long, value_name = "AGE", value_parser = age, default_value = "0s")]
     pub(crate) recipient_delay: Duration,
+    /// How far back this half can be restored: the age of the oldest backup or replica of its
+    /// database. Customers keep earlier generations for so long.
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+    pub(crate) backup_horizon: Duration,
     /// Sign digests and bytes whose meaning cannot be told, in this environment only; repeat for
     /// several. Leave off.
     #[arg(long, value_name = "ENV")]

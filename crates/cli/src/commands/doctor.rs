@@ -2,6 +2,7 @@
 
 mod check;
 mod escrow;
+mod horizon;
 mod host;
 mod keys;
 mod probe;

@@ -33,6 +33,7 @@ pub(crate) async fn run(
         accept_restore: options.accept_restore,
         limits: Limits {
             recipient_delay: options.recipient_delay,
+            backup_horizon: options.backup_horizon,
             ..Limits::default()
         },
         allow_blind: options.allow_blind.clone(),

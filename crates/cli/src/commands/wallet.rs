@@ -4,6 +4,7 @@ mod backup;
 mod change;
 mod check;
 mod create;
+mod generation;
 mod import;
 mod key;
 mod open;
@@ -21,7 +22,9 @@ use crate::output::Output;
 pub(crate) use change::refresh_compromised;
 pub(crate) use create::{Wanted, create_one};
 pub(crate) use key::{refuse_existing, write_new};
-pub(crate) use open::{Login, Opened, client, client_of, client_options, open, open_with};
+pub(crate) use open::{
+    Login, Opened, anonymous, client, client_of, client_options, open, open_with,
+};
 
 pub(crate) async fn run(
     data: &DataDir,
@@ -86,6 +89,7 @@ pub(crate) async fn run(
         | Wallet::Rescue(_)
         | Wallet::Import(_)
         | Wallet::Refresh(_)
+        | Wallet::Sweep { .. }
         | Wallet::Reshare { .. }
         | Wallet::ReplaceShare { .. }
         | Wallet::Check { .. }) => Box::pin(life(data, passphrase, command, output)).await,
@@ -152,6 +156,10 @@ async fn life(
             let store = open(data, passphrase, &options.provider, Login::Now).await?;
             options.addresses = store.addresses_of(&options.addresses).await?;
             change::refresh(&store, &options, output).await
+        }
+        Wallet::Sweep { provider } => {
+            let store = open(data, passphrase, &provider, Login::WhenNeeded).await?;
+            generation::sweep(&store, output).await
         }
         Wallet::Reshare {
             address,

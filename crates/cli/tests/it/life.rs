@@ -21,6 +21,7 @@ pub(crate) fn ops_token(home: &Home) -> String {
         "reshare",
         "import",
         "export",
+        "recover",
         "backup",
         "recipients",
         "escrow",
@@ -142,6 +143,47 @@ fn a_check_after_a_partial_restore_tells_each_wallet_apart() {
     let stale = &checked["not_signing"][0];
     assert_eq!(stale["account_address"], changed.as_str());
     home.json(&provider, &["wallet", "sign-message", &kept, "gm"]);
+    fall_back_and_refresh(&home, &provider, &token, &changed);
+}
+
+/// The runbook: the provider's operator, then the customer's, then a refresh.
+fn fall_back_and_refresh(home: &Home, provider: &Provider, token: &str, address: &str) {
+    let recover = ["wallet", "recover", address, "--to-generation", "0"];
+    let recover = [&recover[..], &["--token-file", token]].concat();
+    let refused = home.against(provider, &recover).output().unwrap();
+    assert_eq!(refused.status.code(), Some(CUSTODY), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("halfkey provider recover"));
+    for (to, reason) in [("7", "a drill"), ("1", "a drill"), ("0", "")] {
+        let args = ["provider", "recover", address, "--to-generation", to];
+        let bad = home.run(&[&args[..], &["--reason", reason]].concat());
+        assert!(!bad.status.success(), "{to} {reason}: {bad:?}");
+    }
+    let args = ["provider", "recover", address, "--to-generation", "0"];
+    must_succeed(&home.run(&[&args[..], &["--reason", "a drill"]].concat()));
+    let fell = home.json(provider, &recover);
+    assert_eq!(
+        (&fell["generation"], &fell["high_water"]),
+        (&0.into(), &1.into())
+    );
+    let sign = ["wallet", "sign-message", address, "gm"];
+    let refused = home.against(provider, &sign).output().unwrap();
+    assert_eq!(refused.status.code(), Some(CUSTODY), "{refused:?}");
+    let done = with_token(home, provider, token, &["wallet", "refresh", address]);
+    assert_eq!(done["refreshed"][0]["generation"], 2, "{done}");
+    home.json(provider, &sign);
+    let swept = home.json(provider, &["wallet", "sweep"]);
+    assert_eq!(
+        (&swept["provider_horizon_days"], &swept["kept"]),
+        (&30.into(), &1.into())
+    );
+    // Both halves' horizons, in one line.
+    let doctor = home.against(provider, &["doctor"]).output().unwrap();
+    let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let checks = doctor["checks"].as_array().unwrap();
+    let kept = |check: &&Value| check["title"].as_str().unwrap().contains("horizon");
+    let kept = checks.iter().find(kept).unwrap();
+    let evidence = kept["evidence"].as_str().unwrap();
+    assert!(evidence.contains("the provider's 30;"), "{evidence}");
 }
 
 /// Proven cheating has locked both halves: new shares and new OT state end that, started by a proof

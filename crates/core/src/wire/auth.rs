@@ -56,6 +56,9 @@ pub enum Scope {
     /// Take the whole key out.
     #[serde(rename = "wallet.export")]
     Export,
+    /// Fall back to an earlier generation of a wallet's shares.
+    #[serde(rename = "wallet.recover")]
+    Recover,
     /// Store and fetch encrypted backups of the customer's shares.
     #[serde(rename = "wallet.backup")]
     Backup,
@@ -85,7 +88,7 @@ impl Scope {
     pub const DEFAULT: [Self; 3] = [Self::Create, Self::Sign, Self::Read];
 
     /// Every scope.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Create,
         Self::Sign,
         Self::Read,
@@ -93,6 +96,7 @@ impl Scope {
         Self::Reshare,
         Self::Import,
         Self::Export,
+        Self::Recover,
         Self::Backup,
         Self::Recipients,
         Self::Escrow,
@@ -112,6 +116,7 @@ impl Scope {
             Self::Reshare => "wallet.reshare",
             Self::Import => "wallet.import",
             Self::Export => "wallet.export",
+            Self::Recover => "wallet.recover",
             Self::Backup => "wallet.backup",
             Self::Recipients => "wallet.recipients",
             Self::Escrow => "wallet.escrow",
@@ -138,8 +143,8 @@ impl FromStr for Scope {
             .find(|scope| scope.as_str() == text)
             .ok_or(ParseError::new(
                 "scope",
-                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .backup, \
-                 .recipients, .escrow, .freeze, .unfreeze or .delegate, or events.read",
+                "wallet.create, .sign, .read, .refresh, .reshare, .import, .export, .recover, \
+                 .backup, .recipients, .escrow, .freeze, .unfreeze or .delegate, or events.read",
             ))
     }
 }

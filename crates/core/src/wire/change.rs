@@ -66,6 +66,11 @@ pub struct ChangeRequest {
     /// instead of kept (custody rule 10).
     #[serde(default)]
     pub compromised: bool,
+    /// How far back the customer's half can be restored, in milliseconds: the age of its oldest
+    /// copy. The provider keeps the generation that ends for so long, or for ever where it is not
+    /// told (custody rule 9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_horizon_ms: Option<u64>,
     /// Only where the active generation is locked; elsewhere the start is proven by a signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_proof: Option<ShareProofBody>,

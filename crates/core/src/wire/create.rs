@@ -60,6 +60,10 @@ pub struct CreatedWallet {
     pub generation: Generation,
     /// What the key's history allows anyone to claim.
     pub custody_origin: CustodyOrigin,
+    /// The provider's restore epoch: an attempt that is `unknown` in a later one was forgotten by a
+    /// restore (custody rule 6). Absent in replies of older providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_epoch: Option<u64>,
 }
 
 /// Where an attempt stands (custody rule 6).
@@ -166,6 +170,9 @@ pub struct CommitReply {
     /// The generation that is active now; absent in replies of older providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,
+    /// The attempt after the commit, signed; absent in replies of older providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<AttemptReply>,
     /// The activity entry.
     pub activity: ActivityRef,
 }

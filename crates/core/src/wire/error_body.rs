@@ -97,6 +97,16 @@ error_codes! {
     StartUnproven = "start_unproven" => 409,
     /// The wallet was locked so often that its lock is final: export the key and sweep the funds.
     LockFinal = "lock_final" => 423,
+    /// So many generations are kept for the other half's horizon that no other may follow yet.
+    TooManyChanges = "too_many_changes" => 409,
+    /// The generation must never be used again.
+    GenerationBurnt = "generation_burnt" => 409,
+    /// The shares of the generation were shredded at the end of the horizon, or never were here.
+    GenerationGone = "generation_gone" => 410,
+    /// The provider's operator has not let the wallet fall back to that generation.
+    RecoverNotApproved = "recover_not_approved" => 403,
+    /// The provider was not restored since the generation that the wallet would fall back from.
+    NotRestored = "not_restored" => 409,
     /// The export names no recipient that is on the environment's list and past its delay.
     RecipientRefused = "recipient_refused" => 403,
     /// The delegation this wallet key belongs to was revoked.

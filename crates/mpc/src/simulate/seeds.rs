@@ -17,7 +17,8 @@ use rand_core::{RngCore, SeedableRng};
 use super::faults::{Event, Flight, Network};
 use super::session::{Member, Session};
 use crate::{
-    Change, Error, KeyShare, Keygen, NextShares, ShareHeader, Sign, SignParams, test_shares,
+    Change, Error, ImportKey, KeyShare, Keygen, NextShares, ShareHeader, Sign, SignParams,
+    test_shares,
 };
 
 /// What a run came to, all sessions together.
@@ -25,7 +26,8 @@ use crate::{
 pub struct Report {
     /// Parties that ended with a signature or a share.
     pub results: usize,
-    /// Of them, parties that ended with a new share of a key that existed.
+    /// Of them, parties that ended with a new share of a key that existed: of a wallet's, or of one
+    /// that was imported.
     pub changed: usize,
     /// Parties that ended without one, or still wait for a lost message.
     pub without: usize,
@@ -89,6 +91,7 @@ impl World {
             ]);
             match (key_type, world.network.below(4)) {
                 (KeyType::EcdsaSecp256k1, _) | (_, 0) => world.add_sign(key_type, scheme)?,
+                (KeyType::Ed25519Exportable, 1) => world.add_import(scheme)?,
                 (_, 1) => world.add_keygen(key_type, scheme)?,
                 _ => world.add_change(key_type, scheme)?,
             }
@@ -169,6 +172,33 @@ impl World {
             members.push((*party, customer));
         }
         self.sessions.push(Session::keygen(members));
+        Ok(())
+    }
+
+    /// A key made elsewhere: what comes out is a share of it, or nothing.
+    fn add_import(&mut self, scheme: ThresholdSignatureScheme) -> Result<(), Error> {
+        let key_type = KeyType::Ed25519Exportable;
+        let mut params = test_shares::params(key_type, scheme)?;
+        params.ceremony = CeremonyId::generate(&mut self.rng);
+        let (identity, wallet) = (
+            test_shares::identity(),
+            test_shares::wallet(key_type, scheme),
+        );
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let key = ImportKey::Ed25519Seed(seed);
+        let (import, pinned) = (key.public()?, identity.verifying_key());
+        let (own, rng) = (params.clone(), self.child_rng());
+        let provider = Keygen::provider_import(own, import.clone(), wallet, &identity, rng)?;
+        let mut members = vec![(PartyIndex::PROVIDER, provider)];
+        for party in PartyIndex::customers(scheme) {
+            let (params, public, rng) = (params.clone(), import.clone(), self.child_rng());
+            let key = (*party == PartyIndex::CUSTOMER_1).then_some(&key);
+            let customer = Keygen::customer_import(params, public, *party, key, &pinned, rng)?;
+            members.push((*party, customer));
+        }
+        self.sessions
+            .push(Session::change(import.public_key, members));
         Ok(())
     }
 

@@ -93,6 +93,8 @@ impl WalletClient {
             scheme: scheme.unwrap_or(header.scheme),
             lost,
             compromised,
+            // Where its shares are kept, and for how long, only the caller knows.
+            backup_horizon: None,
             generation: halfkey_core::Generation(generation),
             is_locked: theirs.state != WalletState::Active,
         };

@@ -3,18 +3,19 @@ use halfkey_core::wire::{AttemptState, CommitReply, CommitRequest, ErrorCode, Wa
 use halfkey_mpc::ShareHeader;
 
 use crate::transport::Retry;
-use crate::{Error, Result, WalletClient};
+use crate::{Error, Result, WalletClient, identity};
 use halfkey_core::crash_point::crash_point;
 
 /// Commits the attempt of `header`. A lost reply is no failure: the commit is repeated under its
 /// idempotency key, and when that fails too, the provider's signed word on the attempt decides.
+/// Returns the restore epoch that the provider has signed it in, where it says.
 pub(crate) async fn commit(
     client: &WalletClient,
     header: &ShareHeader,
     unproven: bool,
     properties: &WalletProperties,
     escrow: Option<[u8; 32]>,
-) -> Result<()> {
+) -> Result<Option<u64>> {
     let (wallet, attempt) = (header.wallet.to_string(), header.attempt.to_string());
     let path = client.route(&[&wallet, "attempts", &attempt, "commit"])?;
     let key = format!("{attempt}/commit");
@@ -28,9 +29,17 @@ pub(crate) async fn commit(
         .await;
     crash_point("create.after_commit");
     match sent {
-        Ok(reply) => check(&reply, header, properties),
+        Ok(reply) => {
+            check(&reply, header, properties)?;
+            let Some(signed) = &reply.attempt else {
+                return Ok(None);
+            };
+            let identity = client.provider_identity().await?;
+            identity::verify_attempt(signed, header.attempt, client.environment(), &identity)?;
+            Ok(Some(signed.restore_epoch))
+        }
         Err(error) if is_open(&error) => match client.attempt(header.attempt).await {
-            Ok(reply) if is_committed(reply.state) => Ok(()),
+            Ok(reply) if is_committed(reply.state) => Ok(Some(reply.restore_epoch)),
             Ok(reply) if reply.state == AttemptState::Aborted => {
                 Err(Error::AttemptAborted(header.attempt))
             }

@@ -10,18 +10,18 @@ use crate::{Error, Result};
 impl WalletStore {
     /// Makes the generation of a committed attempt the active one: copies its records to the active
     /// names, writes the high-water mark, moves the row, fills the cache. Idempotent; the row comes
-    /// after everything it promises.
+    /// after everything it promises. `epoch` is the provider's restore epoch.
     pub(super) async fn activate(
         &self,
         row: &Versioned<StateRow>,
-        attempt: AttemptId,
-        proof: ProofState,
+        (attempt, proof): (AttemptId, ProofState),
+        epoch: u64,
     ) -> Result<()> {
         let state = &row.value;
         let found = state.generations.iter().find(|one| one.attempt == attempt);
         let generation = found.ok_or(Error::Bug("activating an attempt that is not in the row"))?;
-        self.copy_to_active(state, generation).await?;
-        self.raise_high_water(state, generation).await?;
+        self.copy_to_active(state, generation, false).await?;
+        self.raise_high_water(state, generation, epoch).await?;
         crash_point("create.after_high_water");
         let mut active = state.clone();
         active.promote(attempt, self.client.clock().now());

@@ -29,16 +29,18 @@ impl WalletStore {
     ) -> Result<()> {
         self.check_not_below_mark(row, generation).await?;
         for party in &generation.parties {
-            self.standing(row, generation, party).await?;
+            self.standing(row, generation, party, false).await?;
         }
         Ok(())
     }
 
-    /// Copies the records of a generation to the active names.
+    /// Copies the records of a generation to the active names: in the place of an earlier
+    /// generation, or of any other where the wallet falls back.
     pub(super) async fn copy_to_active(
         &self,
         row: &StateRow,
         generation: &GenerationRow,
+        falls_back: bool,
     ) -> Result<()> {
         // An older row must not put its shares in the place of later ones.
         self.check_not_below_mark(row, generation).await?;
@@ -46,14 +48,15 @@ impl WalletStore {
             let from = RecordName::new(&*party.record)?;
             let to = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
             // Of a changed wallet the generation before stands there; its own record stays.
-            let Standing::Free(expect) = self.standing(row, generation, party).await? else {
+            let standing = self.standing(row, generation, party, falls_back).await?;
+            let Standing::Free(expect) = standing else {
                 continue;
             };
             match self.vault_of(party.party).copy(&from, &to, expect).await {
                 Ok(_) => {}
                 // Another process was first: fine if it wrote the same.
                 Err(VaultError::Conflict(_)) => {
-                    match self.standing(row, generation, party).await? {
+                    match self.standing(row, generation, party, falls_back).await? {
                         Standing::Own => {}
                         Standing::Free(_) => return Err(holds_another(&to)),
                     }
@@ -82,6 +85,7 @@ impl WalletStore {
         row: &StateRow,
         generation: &GenerationRow,
         party: &PartyRow,
+        falls_back: bool,
     ) -> Result<Standing> {
         let vault = self.vault_of(party.party);
         let name = RecordName::active_share(&self.options.prefix, &row.address, party.party)?;
@@ -100,7 +104,8 @@ impl WalletStore {
             return Ok(Standing::Own);
         }
         for (one, of) in entries_of(row, party) {
-            if one.generation < generation.generation && is_copy_of(vault, of, &record).await? {
+            let may_go = falls_back || one.generation < generation.generation;
+            if may_go && is_copy_of(vault, of, &record).await? {
                 return Ok(replaceable);
             }
         }
@@ -110,7 +115,7 @@ impl WalletStore {
             }
             return if one.attempt == generation.attempt {
                 Ok(Standing::Own)
-            } else if one.generation < generation.generation {
+            } else if falls_back || one.generation < generation.generation {
                 Ok(replaceable)
             } else {
                 Err(holds_another(&name))

@@ -21,6 +21,9 @@ impl WalletStore {
         let mut done = row.value.clone();
         for one in &mut done.generations {
             one.burns_earlier &= one.state != GenerationState::Active;
+            if one.state == GenerationState::Burnt {
+                one.shredded.get_or_insert(self.client.clock().now());
+            }
         }
         match self.write_row(&done, Expect::Rev(row.rev)).await {
             // Somebody else moved the row: the next one to come finds nothing left to destroy.
@@ -30,7 +33,8 @@ impl WalletStore {
     }
 
     async fn shred_burnt(&self, row: &StateRow) -> Result<()> {
-        let burnt = |one: &&GenerationRow| one.state == GenerationState::Burnt;
+        let burnt =
+            |one: &&GenerationRow| one.state == GenerationState::Burnt && one.shredded.is_none();
         for generation in row.generations.iter().filter(burnt) {
             self.shred_generation(row, generation).await?;
         }

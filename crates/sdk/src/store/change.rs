@@ -9,6 +9,7 @@ use halfkey_core::crash_point::crash_point;
 use halfkey_core::wire::ChangeOperation;
 use halfkey_core::{AttemptId, Generation, PartyIndex, ThresholdSignatureScheme, WalletProperties};
 use halfkey_mpc::KeyShare;
+use halfkey_vault::guard::HighWater;
 use halfkey_vault::{Error as VaultError, Expect, Purpose, RecordName, Versioned};
 
 use super::create::left_pending;
@@ -112,6 +113,8 @@ impl WalletStore {
         let row = self.free_row(address).await?;
         let state = &row.value;
         let current = current(state)?.clone();
+        let mark = self.mark(state, &current).await?;
+        self.check_kept(state, &current, wanted.compromised)?;
         let scheme = wanted.scheme.unwrap_or(state.scheme);
         if wanted.operation == ChangeOperation::Reshare && scheme == state.scheme {
             return Err(Error::InvalidArgument(format!(
@@ -130,7 +133,8 @@ impl WalletStore {
             scheme,
             lost: wanted.lost,
             compromised: wanted.compromised,
-            generation: next_generation(state, theirs.next_generation),
+            backup_horizon: Some(self.options.backup_horizon),
+            generation: next_generation(state, theirs.next_generation, mark),
             // Either half's lock is enough: no OT ceremony runs under it.
             is_locked: is_locked || theirs.state != halfkey_core::wire::WalletState::Active,
         };
@@ -157,6 +161,17 @@ impl WalletStore {
             generation: spec.generation,
             before: current.generation,
         })
+    }
+
+    /// No more than so many generations are kept: the row holds them all, and each is a share that
+    /// a thief of the vault gets (custody rule 9). A lock must have a way out, and shredding what is
+    /// kept is one.
+    fn check_kept(&self, row: &StateRow, current: &GenerationRow, compromised: bool) -> Result<()> {
+        let (kept, limit) = (row.kept().count(), self.options.kept_generations);
+        if kept < limit || compromised || current.state == GenerationState::Locked {
+            return Ok(());
+        }
+        Err(Error::TooManyChanges { kept, limit })
     }
 
     /// The wallet's row with nothing pending: an earlier change whose shares were never stored is
@@ -276,6 +291,7 @@ impl WalletStore {
         let now = self.client.clock().now();
         let mut pending = GenerationRow::pending(first, parties, now);
         pending.burns_earlier = compromised;
+        pending.restore_epoch = self.client.noted_epoch();
         let mut next = state.clone();
         next.generations.push(pending.clone());
         Ok((next, pending))
@@ -302,8 +318,13 @@ pub(super) fn current(row: &StateRow) -> Result<&GenerationRow> {
 }
 
 /// Above every number either half ever used (custody rule 11).
-fn next_generation(row: &StateRow, theirs: Option<Generation>) -> Generation {
+fn next_generation(
+    row: &StateRow,
+    theirs: Option<Generation>,
+    mark: Option<HighWater>,
+) -> Generation {
     let ours = row.generations.iter().map(|one| one.generation).max();
-    let ours = ours.unwrap_or_default().0.saturating_add(1);
+    let mark = mark.map(|mark| mark.generation);
+    let ours = ours.max(mark).unwrap_or_default().0.saturating_add(1);
     Generation(ours.max(theirs.unwrap_or_default().0))
 }

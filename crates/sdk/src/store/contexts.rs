@@ -89,8 +89,9 @@ fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx
             }
         }
     }
-    // The active names hold copies of the newest generation that was ever active, or that a crash
-    // kept from being called so; of a party that left, of the newest that gave it a share.
+    // The active names hold copies of the active generation, else of the newest one that ever was
+    // active, or that a crash kept from being called so; of a party that left, of the newest that
+    // gave it a share.
     let age = |one: &&GenerationRow| (one.committed, one.generation);
     for party in PartyIndex::customers(ThresholdSignatureScheme::TwoOfThree) {
         if RecordName::active_share(prefix, &row.address, *party)
@@ -102,10 +103,12 @@ fn context_in(row: &StateRow, prefix: &str, name: &RecordName) -> Option<BindCtx
         }
         let of = |one: &GenerationRow| one.parties.iter().find(|of| of.party == *party).cloned();
         let with = row.generations.iter().filter(|one| of(one).is_some());
-        let newest = with.max_by_key(age)?;
+        let live = row.active().filter(|one| of(one).is_some());
+        let newest = live.or_else(|| with.max_by_key(age))?;
         return Some(row.share_ctx(newest, &of(newest)?));
     }
-    let newest = row.generations.iter().max_by_key(age)?;
+    let newest = || row.generations.iter().max_by_key(age);
+    let newest = row.active().or_else(newest)?;
     let first = newest.parties.first()?;
     WalletGuard::new(prefix, &row.share_ctx(newest, first)).context_of(name)
 }

@@ -86,7 +86,7 @@ impl WalletStore {
         state: &StateRow,
         generation: &GenerationRow,
         own: &KeyShare,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
         let (client, header, properties) = (&self.client, own.header(), state.properties());
         let is_required = self.options.escrow_key.is_some()
             && header.scheme == ThresholdSignatureScheme::TwoOfTwo;

@@ -31,9 +31,9 @@ impl WalletStore {
         crash_point("create.after_reopen");
         self.prove(row, shares.clone()).await?;
         let first = shares.first().ok_or(Error::NoShare)?;
-        self.commit_escrowed(state, generation, first).await?;
-        self.activate(row, generation.attempt, ProofState::Proven)
-            .await
+        let epoch = self.commit_escrowed(state, generation, first).await?;
+        let proven = (generation.attempt, ProofState::Proven);
+        self.activate(row, proven, epoch.unwrap_or_default()).await
     }
 
     async fn prove(&self, row: &Versioned<StateRow>, shares: Vec<Arc<KeyShare>>) -> Result<()> {

@@ -1,7 +1,8 @@
 //! The sealed records that outrank the row: the high-water mark (custody rule 11) and the locks
 //! (custody rule 13).
 
-use halfkey_vault::guard::{LockRecord, WalletGuard};
+use halfkey_core::wire::RestoreEpoch;
+use halfkey_vault::guard::{HighWater, LockRecord, WalletGuard};
 use halfkey_vault::{Expect, Purpose, Versioned};
 
 use super::WalletStore;
@@ -24,12 +25,41 @@ impl WalletStore {
         &self,
         row: &StateRow,
         generation: &GenerationRow,
+        epoch: u64,
     ) -> Result<()> {
         let guard = self.guard(row, generation)?;
         let access = self.access(Purpose::Guard);
-        let mark = guard
-            .raise_high_water(&self.vault, generation.generation, &access)
-            .await?;
+        let to = (generation.generation, epoch);
+        let mark = guard.raise_mark(&self.vault, to, &access).await?;
+        same_mark(row, generation, Some(mark))
+    }
+
+    /// The wallet's high-water mark, where there is one.
+    pub(super) async fn mark(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+    ) -> Result<Option<HighWater>> {
+        let guard = self.guard(row, generation)?;
+        let access = self.access(Purpose::Guard);
+        Ok(guard.read_mark(&self.vault, &access).await?)
+    }
+
+    /// Lets a generation below the mark be active, on the provider's signed word.
+    pub(super) async fn lower_active(
+        &self,
+        row: &StateRow,
+        generation: &GenerationRow,
+        restore: &RestoreEpoch,
+    ) -> Result<()> {
+        let guard = self.guard(row, generation)?;
+        let access = self.access(Purpose::Guard);
+        let to = (
+            generation.generation,
+            restore.high_water,
+            restore.restore_epoch,
+        );
+        let mark = guard.fall_back(&self.vault, to, &access).await?;
         same_mark(row, generation, Some(mark))
     }
 
@@ -40,11 +70,10 @@ impl WalletStore {
         row: &StateRow,
         generation: &GenerationRow,
     ) -> Result<()> {
-        let guard = self.guard(row, generation)?;
-        let access = self.access(Purpose::Guard);
-        let mark = guard.read_high_water(&self.vault, &access).await?;
-        match mark {
-            Some(mark) if mark > generation.generation => same_mark(row, generation, Some(mark)),
+        match self.mark(row, generation).await? {
+            Some(mark) if mark.active > generation.generation => {
+                same_mark(row, generation, Some(mark))
+            }
             _ => Ok(()),
         }
     }
@@ -55,11 +84,15 @@ impl WalletStore {
         row: &StateRow,
         generation: &GenerationRow,
     ) -> Result<()> {
-        let guard = self.guard(row, generation)?;
-        let mark = guard
-            .read_high_water(&self.vault, &self.access(Purpose::Guard))
-            .await?;
-        same_mark(row, generation, mark)
+        let mark = self.mark(row, generation).await?;
+        same_mark(row, generation, mark)?;
+        match mark {
+            Some(mark) if mark.fell_back() => Err(Error::FellBack {
+                generation: mark.active,
+                high_water: mark.generation,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether anything stands under the name of the generation's lock, or this process was given a
@@ -134,15 +167,12 @@ impl WalletStore {
     }
 }
 
-fn same_mark(
-    row: &StateRow,
-    generation: &GenerationRow,
-    mark: Option<halfkey_core::Generation>,
-) -> Result<()> {
+fn same_mark(row: &StateRow, generation: &GenerationRow, mark: Option<HighWater>) -> Result<()> {
     let active = generation.generation;
-    if mark == Some(active) {
+    if mark.is_some_and(|mark| mark.active == active) {
         return Ok(());
     }
+    let mark = mark.map(|mark| mark.active);
     tracing::error!(wallet = %row.wallet, ?mark, %active, "the vault tier was rolled back");
     Err(Error::VaultState(match mark {
         Some(mark) => format!(

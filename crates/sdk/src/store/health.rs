@@ -327,11 +327,12 @@ fn of_failure(error: Error) -> Health {
         _ if theirs => Health::Locked {
             why: error.to_string(),
         },
-        Error::WalletLocked { .. } | Error::PeerMisbehaved { .. } | Error::LockNotStored { .. } => {
-            Health::Locked {
-                why: error.to_string(),
-            }
-        }
+        Error::WalletLocked { .. }
+        | Error::FellBack { .. }
+        | Error::PeerMisbehaved { .. }
+        | Error::LockNotStored { .. } => Health::Locked {
+            why: error.to_string(),
+        },
         // The store was rolled back or damaged: an operator decides (custody rule 11).
         Error::VaultState(_) => Health::Recoverable {
             why: error.to_string(),

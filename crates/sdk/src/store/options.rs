@@ -20,6 +20,13 @@ pub struct StoreOptions {
     /// How long [`super::WalletStore::get_or_create`] waits for another process that is making the
     /// wallet and has not stored its shares yet; then it ends that attempt and makes its own.
     pub takeover_after: Duration,
+    /// How far back this half can be restored: the age of the oldest backup or replica of its
+    /// records. Told to the provider with every change, which keeps earlier generations for so long
+    /// (custody rule 9).
+    pub backup_horizon: Duration,
+    /// How many generations of one wallet are kept for the provider's horizon; a change beyond that
+    /// is refused until [`super::WalletStore::sweep`] has shredded the oldest.
+    pub kept_generations: usize,
     /// Whether a `TWO_OF_THREE` wallet is refused while its customer shares would lie in one vault;
     /// otherwise that is warned of once.
     pub require_distinct_vaults: bool,
@@ -39,6 +46,8 @@ impl Default for StoreOptions {
             signing_party: PartyIndex::CUSTOMER_1,
             abort_after: Duration::from_hours(30 * 24),
             takeover_after: Duration::from_secs(30),
+            backup_horizon: Duration::from_hours(30 * 24),
+            kept_generations: 128,
             require_distinct_vaults: false,
             escrow_key: None,
             cache_deadline: Duration::from_millis(250),

@@ -68,9 +68,11 @@ impl WalletStore {
         let shares = recovery.shares();
         let row = self.row_for(address, &recovery, &shares).await?;
         let (row, generation) = self.restore_shares(row, &shares).await?;
+        let epoch = self.client.attempt(generation.attempt).await?.restore_epoch;
         if generation.state == GenerationState::Active {
             // Without the mark nothing signs; one that is higher refuses this generation.
-            self.raise_high_water(&row.value, &generation).await?;
+            self.raise_high_water(&row.value, &generation, epoch)
+                .await?;
         }
         let can_sign = recovery.summary().state == WalletState::Active;
         let proven = self.check_restored(&row, &generation, can_sign).await?;
@@ -80,7 +82,8 @@ impl WalletStore {
             } else {
                 ProofState::Unproven
             };
-            self.activate(&row, generation.attempt, proof).await?;
+            self.activate(&row, (generation.attempt, proof), epoch)
+                .await?;
         }
         crash_point("recover.after_activation");
         let row = self.row(row.value.chain, address).await?;

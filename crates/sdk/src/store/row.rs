@@ -64,6 +64,12 @@ pub(super) struct GenerationRow {
     /// Every earlier generation is shredded once this one is active (custody rule 10).
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(super) burns_earlier: bool,
+    /// The provider's restore epoch while its attempt was staged, where it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) restore_epoch: Option<u64>,
+    /// When its shares were shredded at the end of the provider's horizon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shredded: Option<UnixMillis>,
     pub(super) parties: Vec<PartyRow>,
 }
 
@@ -81,6 +87,8 @@ impl GenerationRow {
             scheme: Some(header.scheme),
             custody_origin: Some(header.custody_origin),
             burns_earlier: false,
+            restore_epoch: None,
+            shredded: None,
             parties,
         }
     }
@@ -217,6 +225,38 @@ impl StateRow {
         self.scheme = next.scheme.unwrap_or(self.scheme);
         self.custody_origin = next.custody_origin.unwrap_or(self.custody_origin);
         self.set(attempt, GenerationState::Active, now);
+    }
+
+    /// Falls back to the generation of `attempt`: whichever was active is kept, for the horizon,
+    /// although its number is higher (custody rule 11).
+    pub(super) fn fall_back(&mut self, attempt: AttemptId, now: UnixMillis) {
+        let named = |one: &&GenerationRow| one.attempt == attempt;
+        let Some(target) = self.generations.iter().find(named).cloned() else {
+            return;
+        };
+        if target.state == GenerationState::Active {
+            return;
+        }
+        let before = (self.scheme, self.custody_origin);
+        for one in &mut self.generations {
+            if one.state == GenerationState::Active {
+                one.scheme.get_or_insert(before.0);
+                one.custody_origin.get_or_insert(before.1);
+                one.state = GenerationState::Retired;
+                one.since = now;
+            }
+        }
+        self.backups = None;
+        self.scheme = target.scheme.unwrap_or(self.scheme);
+        self.custody_origin = target.custody_origin.unwrap_or(self.custody_origin);
+        self.set(attempt, GenerationState::Active, now);
+    }
+
+    /// The generations that are kept for the provider's horizon.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &GenerationRow> {
+        self.generations
+            .iter()
+            .filter(|one| one.state == GenerationState::Retired && one.shredded.is_none())
     }
 
     /// Parties and signers of a generation.

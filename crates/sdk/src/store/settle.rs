@@ -29,7 +29,8 @@ impl WalletStore {
         let reply = self.client.attempt(generation.attempt).await?;
         match reply.state {
             AttemptState::Committed | AttemptState::Finalised => {
-                self.activate_committed(&row, generation).await
+                let epoch = reply.restore_epoch;
+                self.activate_committed(&row, generation, epoch).await
             }
             AttemptState::Staged if self.is_stored(generation).await? => {
                 match self.finish(&row).await {
@@ -44,7 +45,16 @@ impl WalletStore {
             }
             AttemptState::Staged => Ok(Settled::Pending),
             AttemptState::Aborted => self.mark_aborted(&row, generation).await,
-            // A provider restored from before the attempt, perhaps: the share stays.
+            // It was restored from before the attempt, and has signed that: the pin ends (custody
+            // rule 6). The sealed shares stay for the horizon.
+            AttemptState::Unknown
+                if generation
+                    .restore_epoch
+                    .is_some_and(|begun| reply.restore_epoch > begun) =>
+            {
+                tracing::warn!(attempt = %generation.attempt, "forgotten by a restored provider");
+                self.mark_aborted(&row, generation).await
+            }
             AttemptState::Unknown => Ok(Settled::Unknown),
         }
     }
@@ -53,6 +63,7 @@ impl WalletStore {
         &self,
         row: &Versioned<StateRow>,
         generation: &GenerationRow,
+        epoch: u64,
     ) -> Result<Settled> {
         if !self.can_open(row.value.scheme_of(generation)) {
             // What is made active must open and be what it says.
@@ -65,7 +76,8 @@ impl WalletStore {
             Ok(summary) if summary.attempt_id == generation.attempt => summary.proof,
             _ => ProofState::Unproven,
         };
-        self.activate(row, generation.attempt, proof).await?;
+        self.activate(row, (generation.attempt, proof), epoch)
+            .await?;
         Ok(active(state))
     }
 
@@ -81,7 +93,8 @@ impl WalletStore {
         match reply.state {
             AttemptState::Aborted => self.mark_aborted(row, generation).await,
             AttemptState::Committed | AttemptState::Finalised => {
-                self.activate_committed(row, generation).await
+                let epoch = reply.restore_epoch;
+                self.activate_committed(row, generation, epoch).await
             }
             AttemptState::Staged | AttemptState::Unknown => Ok(Settled::Pending),
         }

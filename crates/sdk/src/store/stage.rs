@@ -64,12 +64,10 @@ impl WalletStore {
             });
         }
         let now = self.client.clock().now();
-        Ok(StateRow::pending(
-            first,
-            pending.properties(),
-            address,
-            parties,
-            now,
-        ))
+        let mut row = StateRow::pending(first, pending.properties(), address, parties, now);
+        for generation in &mut row.generations {
+            generation.restore_epoch = self.client.noted_epoch();
+        }
+        Ok(row)
     }
 }

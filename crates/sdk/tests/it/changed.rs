@@ -186,29 +186,43 @@ async fn a_token_without_the_scope_or_without_the_share_changes_nothing() {
     assert!(matches!(error, Error::ShareOfAnotherWallet), "{error}");
 }
 
-/// Every signature is valid and none is lost while the shares change under them. The long version
-/// is the soak run.
+/// How many signatures race; `cargo xtask soak race` asks for more.
+fn signatures() -> u64 {
+    std::env::var("HALFKEY_SIGNATURES").map_or(96, |text| text.parse().unwrap())
+}
+
+/// Every signature is valid and none is lost while the shares change under them, 64 times for 1,000
+/// signatures: one that meets a changed generation is made again by the store, with the new shares.
 #[tokio::test(flavor = "multi_thread")]
 async fn refreshes_race_with_signatures() {
+    const SIGNERS: u64 = 4;
+    let (signatures, refreshes) = (signatures(), (signatures() * 64).div_ceil(1000));
     let provider = Provider::start().await;
     let storage = Storage::new();
     let store = storage.store(&provider.client().await);
     let address = create(&store, ChainName::Svm, TwoOfTwo).await;
-    let signer = {
-        // A process of its own: it learns of a change only from the store and the provider.
+    let mut signers = Vec::new();
+    for _ in 0..SIGNERS {
+        // Processes of their own: they learn of a change only from the store and the provider.
         let store = storage.store(&provider.client().await);
         let address = address.clone();
-        tokio::spawn(async move {
-            for _ in 0..100 {
+        signers.push(tokio::spawn(async move {
+            for _ in 0..signatures / SIGNERS {
                 signs(&store, &address).await;
             }
-        })
-    };
-    for number in 1..=8 {
+            signatures / SIGNERS
+        }));
+    }
+    for number in 1..=refreshes {
         let changed = store.refresh(&address, false).await.unwrap();
         assert_eq!(changed.generation, Generation(number));
     }
-    signer.await.unwrap();
+    let mut made = 0;
+    for signer in signers {
+        made += signer.await.unwrap();
+    }
+    assert_eq!(made, signatures / SIGNERS * SIGNERS);
+    println!("{made} signatures raced with {refreshes} refreshes: 0 lost");
     signs(&store, &address).await;
 }
 

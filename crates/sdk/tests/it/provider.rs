@@ -1,12 +1,14 @@
 //! A real provider in this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use halfkey::{WalletClient, WalletClientOpts};
 use halfkey_core::wire::Scope;
-use halfkey_core::{Clock, EnvironmentId, SecretString, SystemClock};
+use halfkey_core::{Clock, EnvironmentId, Generation, SecretString, SystemClock};
+use halfkey_server::recovery::{self, Approval, Wanted};
 use halfkey_server::tokens::NewToken;
 use halfkey_server::{Config, InitOptions, Limits, RunningServer, Server, Tls};
 use tempfile::TempDir;
@@ -103,6 +105,58 @@ impl Provider {
     /// Serves the same data again.
     pub(crate) async fn start_again(&mut self) {
         self.server = Some(Server::start(self.config.clone()).await.unwrap());
+    }
+
+    /// Stops serving and keeps a copy of the database, as a backup would.
+    pub(crate) async fn back_up(&mut self) {
+        self.stop().await;
+        Self::copy_database(&self.database_dir(), &self.dir.path().join("copy"));
+        self.start_again().await;
+    }
+
+    /// Puts the copy back and accepts that, as its operator would.
+    pub(crate) async fn restore(&mut self) {
+        self.stop().await;
+        Self::copy_database(&self.dir.path().join("copy"), &self.database_dir());
+        let config = Config {
+            accept_restore: true,
+            ..self.config.clone()
+        };
+        self.server = Some(Server::start(config).await.unwrap());
+    }
+
+    fn database_dir(&self) -> PathBuf {
+        self.config.data_dir.join("provider")
+    }
+
+    fn copy_database(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let name = format!("provider.db{suffix}");
+            let (from, to) = (from.join(&name), to.join(&name));
+            if from.exists() {
+                std::fs::copy(from, to).unwrap();
+            } else if to.exists() {
+                std::fs::remove_file(to).unwrap();
+            }
+        }
+    }
+
+    /// Its operator lets a wallet fall back.
+    pub(crate) async fn approve(
+        &self,
+        address: &str,
+        generation: u64,
+    ) -> Result<Approval, halfkey_server::Error> {
+        let wanted = Wanted {
+            address: address.to_owned(),
+            generation: Generation(generation),
+            reason: "a test".to_owned(),
+            lasts: Duration::from_hours(24),
+        };
+        let clock = Arc::clone(&self.config.clock);
+        let environment = Some(&self.environment);
+        recovery::approve(&self.config.data_dir, environment, wanted, clock).await
     }
 
     pub(crate) fn opts(&self) -> WalletClientOpts {

@@ -23,6 +23,10 @@ struct State {
     forge: Option<(usize, Vec<u8>)>,
     /// Whether that request reaches the provider.
     refuses: bool,
+    /// What replies to requests for this path are replaced with.
+    replay: Option<(&'static str, Vec<u8>)>,
+    /// Every reply, and to which path it was.
+    replies: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,6 +101,23 @@ impl Proxy {
         self.state.lock().unwrap().refuses = true;
     }
 
+    /// From now on requests whose path ends so are not carried on: this is what they get.
+    pub(crate) fn replay(&self, path: &'static str, reply: Vec<u8>) {
+        self.state.lock().unwrap().replay = Some((path, reply));
+    }
+
+    pub(crate) fn stop_replaying(&self) {
+        self.state.lock().unwrap().replay = None;
+    }
+
+    /// The last reply to a request whose path ended so, as it was.
+    pub(crate) fn last_reply(&self, path: &str) -> Vec<u8> {
+        let state = self.state.lock().unwrap();
+        let mut replies = state.replies.iter().rev();
+        let found = replies.find(|(asked, _)| asked.ends_with(path));
+        found.unwrap().1.clone()
+    }
+
     pub(crate) fn take_seen(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
@@ -107,6 +128,7 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
         return;
     };
     let bytes = request.to_bytes();
+    let path = request.path.clone();
     let (silent, lost, forged, refused) = {
         let mut state = state.lock().unwrap();
         let mut lost = false;
@@ -124,7 +146,11 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
             }
             None => None,
         };
-        let refused = forged.is_some() && std::mem::take(&mut state.refuses);
+        let replayed = state.replay.clone();
+        let replayed = replayed.filter(|(wanted, _)| path.ends_with(wanted));
+        let refused =
+            replayed.is_some() || (forged.is_some() && std::mem::take(&mut state.refuses));
+        let forged = replayed.map(|(_, reply)| reply).or(forged);
         (state.silent, lost, forged, refused)
     };
     if silent {
@@ -139,6 +165,8 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: Arc<Mutex<Sta
         server.read_to_end(&mut reply).await.unwrap();
     }
     let reply = forged.unwrap_or(reply);
+    let told = (path, reply.clone());
+    state.lock().unwrap().replies.push(told);
     if !lost && client.write_all(&reply).await.is_ok() {
         let _closed = client.shutdown().await;
     }

@@ -101,6 +101,18 @@ impl Storage {
         copy
     }
 
+    /// Puts back what `copy` has under the names that end so.
+    pub(crate) async fn put_back(&self, copy: &Self, end: &str) {
+        let page = copy.records.list("", None, 1000).await.unwrap();
+        for name in page.names {
+            if name.as_str().ends_with(end) {
+                let record = copy.records.get(&name).await.unwrap().unwrap();
+                let put = self.records.put(&name, &record.value, Expect::Any);
+                put.await.unwrap();
+            }
+        }
+    }
+
     /// A process that may seal and write, but not open.
     pub(crate) fn store_that_cannot_open(&self, client: &WalletClient) -> WalletStore {
         let parts = VaultParts {

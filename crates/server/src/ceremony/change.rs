@@ -191,6 +191,7 @@ async fn stage(
         attempt_id: header.attempt,
         generation: header.generation,
         custody_origin: header.custody_origin,
+        restore_epoch: Some(app.restore_epoch()),
     };
     Ok((created, activity))
 }
@@ -235,5 +236,6 @@ fn staged_change(context: &Context, header: &ShareHeader) -> StagedChange {
         key_share: header.key_share,
         custody_origin: header.custody_origin,
         compromised: body.compromised,
+        horizon_ms: body.backup_horizon_ms,
     }
 }

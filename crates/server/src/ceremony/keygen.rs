@@ -180,6 +180,7 @@ async fn stage(
         attempt_id: header.attempt,
         generation: header.generation,
         custody_origin: header.custody_origin,
+        restore_epoch: Some(app.restore_epoch()),
     };
     Ok((created, activity))
 }
@@ -220,6 +221,7 @@ fn wallet_row(app: &App, share: &KeyShare) -> Result<WalletRow, ApiError> {
         account_public_key,
         custody_origin: header.custody_origin,
         exported: false,
+        horizon_ms: None,
         stored_state: WalletState::Pending,
         proof: ProofState::Unproven,
         generation: header.generation,

@@ -1,5 +1,5 @@
 //! Once a second: ends ceremonies past their deadline, writes locks and suspicions that could not
-//! be written, and moves the restore anchor on.
+//! be written, and moves the restore anchor on. Once a minute: shreds what is beyond its horizon.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,15 +11,19 @@ use super::running::dispose_all;
 use super::{lock, suspicion};
 use crate::app::App;
 use crate::db::slots::SlotOutcome;
+use crate::sweep;
 
 /// Seconds between two moves of the anchor.
 const ANCHOR_EVERY: u32 = 5;
+/// Seconds between two sweeps.
+const SWEEP_EVERY: u32 = 60;
 
 /// Runs until `stop` changes.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut until_anchor = ANCHOR_EVERY;
+    let mut until_sweep = SWEEP_EVERY;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -30,6 +34,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if until_anchor == 0 {
             until_anchor = ANCHOR_EVERY;
             app.advance_anchor().await;
+        }
+        until_sweep = until_sweep.saturating_sub(1);
+        if until_sweep == 0 {
+            until_sweep = SWEEP_EVERY;
+            sweep::run(&app).await;
         }
     }
 }

@@ -142,6 +142,10 @@ pub(crate) async fn start(
     }
     let slot = context.slot_key();
     let purpose = match context.goal {
+        Goal::Proof {
+            operation: ProofOperation::Recover,
+            ..
+        } => Purpose::Recover,
         Goal::Proof { .. } => Purpose::Proof,
         Goal::Message { .. } => Purpose::Sign,
     };

@@ -9,7 +9,7 @@ use halfkey_core::{
 };
 
 use super::Tx;
-use super::columns::{bad_cell, bytes, signed, text, unsigned};
+use super::columns::{bad_cell, bytes, optional_unsigned, signed, text, unsigned};
 use super::wallets::WalletRow;
 
 /// What an attempt would make of its wallet.
@@ -26,6 +26,8 @@ pub(crate) struct StagedChange {
     pub(crate) key_share: KeyShareId,
     pub(crate) custody_origin: CustodyOrigin,
     pub(crate) compromised: bool,
+    /// How far back the customer's half can be restored, in milliseconds, if it said so.
+    pub(crate) horizon_ms: Option<u64>,
 }
 
 impl StagedChange {
@@ -38,6 +40,7 @@ impl StagedChange {
             custody_origin: self.custody_origin,
             generation: self.generation,
             attempt: self.attempt,
+            horizon_ms: self.horizon_ms.or(wallet.horizon_ms),
             locked: None,
             refresh_needed: None,
             ..wallet.clone()
@@ -73,6 +76,7 @@ fn from_row(row: &SqliteRow) -> Result<StagedChange, sql::Error> {
         key_share: KeyShareId::from_bytes(bytes(row, "key_share_id")?),
         custody_origin: CustodyOrigin::from_bits(bits).map_err(|_| bad_cell("custody_origin"))?,
         compromised: unsigned(row, "compromised")? == 1,
+        horizon_ms: optional_unsigned(row, "customer_horizon_ms")?,
     })
 }
 
@@ -100,8 +104,8 @@ pub(crate) async fn insert(
     sql::query(
         "INSERT INTO staged_changes (environment, attempt_id, wallet_id, operation, generation,
              from_generation, from_attempt_id, scheme, share_set_id, key_share_id, custody_origin,
-             compromised)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             compromised, customer_horizon_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(environment.as_str())
     .bind(change.attempt.as_bytes().as_slice())
@@ -115,6 +119,7 @@ pub(crate) async fn insert(
     .bind(change.key_share.as_bytes().as_slice())
     .bind(i64::from(change.custody_origin.to_bits()))
     .bind(i64::from(change.compromised))
+    .bind(change.horizon_ms.map(signed).transpose()?)
     .execute(tx.conn())
     .await
     .map(drop)
@@ -147,7 +152,8 @@ pub(crate) async fn apply(
 ) -> Result<bool, sql::Error> {
     sql::query(
         "UPDATE wallets SET generation = ?, attempt_id = ?, scheme = ?, share_set_id = ?,
-             key_share_id = ?, custody_origin = ?, proof = 'proven'
+             key_share_id = ?, custody_origin = ?, proof = 'proven',
+             customer_horizon_ms = COALESCE(?, customer_horizon_ms)
          WHERE environment = ? AND wallet_id = ? AND state = 'active'
              AND generation = ? AND attempt_id = ?",
     )
@@ -157,6 +163,7 @@ pub(crate) async fn apply(
     .bind(change.share_set.as_bytes().as_slice())
     .bind(change.key_share.as_bytes().as_slice())
     .bind(i64::from(change.custody_origin.to_bits()))
+    .bind(change.horizon_ms.map(signed).transpose()?)
     .bind(environment.as_str())
     .bind(change.wallet.as_bytes().as_slice())
     .bind(signed(change.from.0.0)?)
@@ -164,91 +171,4 @@ pub(crate) async fn apply(
     .execute(tx.conn())
     .await
     .map(|changed| changed == 1)
-}
-
-/// Keeps the history of the generation that `wallet` was at.
-pub(crate) async fn end_generation(
-    tx: &mut Tx,
-    environment: &EnvironmentId,
-    wallet: &WalletRow,
-    burnt: bool,
-) -> Result<(), sql::Error> {
-    let now = tx.now();
-    sql::query(
-        "INSERT INTO generations (environment, wallet_id, generation, attempt_id, scheme,
-             share_set_id, key_share_id, custody_origin, state, ended_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(environment.as_str())
-    .bind(wallet.wallet.as_bytes().as_slice())
-    .bind(signed(wallet.generation.0)?)
-    .bind(wallet.attempt.as_bytes().as_slice())
-    .bind(wallet.scheme.as_str())
-    .bind(wallet.share_set.as_bytes().as_slice())
-    .bind(wallet.key_share.as_bytes().as_slice())
-    .bind(i64::from(wallet.custody_origin.to_bits()))
-    .bind(if burnt { "burnt" } else { "retired" })
-    .bind(now.0)
-    .execute(tx.conn())
-    .await
-    .map(drop)
-}
-
-/// Burns every generation of the wallet that was ended, and shreds the provider's shares of all
-/// but the active attempt (custody rule 10). Returns how many shares went.
-pub(crate) async fn shred_ended(
-    tx: &mut Tx,
-    environment: &EnvironmentId,
-    wallet: WalletId,
-    active: AttemptId,
-) -> Result<u64, sql::Error> {
-    sql::query(
-        "UPDATE generations SET state = 'burnt'
-         WHERE environment = ? AND wallet_id = ? AND state = 'retired'",
-    )
-    .bind(environment.as_str())
-    .bind(wallet.as_bytes().as_slice())
-    .execute(tx.conn())
-    .await?;
-    sql::query("DELETE FROM shares WHERE environment = ? AND wallet_id = ? AND attempt_id <> ?")
-        .bind(environment.as_str())
-        .bind(wallet.as_bytes().as_slice())
-        .bind(active.as_bytes().as_slice())
-        .execute(tx.conn())
-        .await
-}
-
-/// The same for the generations of which a delegate had a share that was taken back since, whether
-/// they were the active one then or had ended before (custody rule 31).
-pub(crate) async fn shred_taken_back(
-    tx: &mut Tx,
-    environment: &EnvironmentId,
-    wallet: WalletId,
-    active: AttemptId,
-) -> Result<u64, sql::Error> {
-    sql::query(
-        "UPDATE generations SET state = 'burnt'
-         WHERE environment = ? AND wallet_id = ? AND state = 'retired' AND attempt_id IN
-             (SELECT attempt_id FROM delegations
-              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
-    )
-    .bind(environment.as_str())
-    .bind(wallet.as_bytes().as_slice())
-    .bind(environment.as_str())
-    .bind(wallet.as_bytes().as_slice())
-    .execute(tx.conn())
-    .await?;
-    sql::query(
-        "DELETE FROM shares
-         WHERE environment = ? AND wallet_id = ? AND attempt_id <> ? AND attempt_id IN
-             (SELECT attempt_id FROM delegations
-              WHERE environment = ? AND wallet_id = ? AND revoked_at IS NOT NULL)",
-    )
-    .bind(environment.as_str())
-    .bind(wallet.as_bytes().as_slice())
-    .bind(active.as_bytes().as_slice())
-    .bind(environment.as_str())
-    .bind(wallet.as_bytes().as_slice())
-    .execute(tx.conn())
-    .await
 }

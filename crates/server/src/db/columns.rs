@@ -44,3 +44,13 @@ pub(crate) fn text<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<
 pub(crate) fn signed(number: u64) -> Result<i64, sql::Error> {
     i64::try_from(number).map_err(|_| bad_cell("a number above 2^63"))
 }
+
+/// A number that is never negative, or NULL.
+pub(crate) fn optional_unsigned(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<u64>, sql::Error> {
+    let cell: Option<i64> = row.try_get(column)?;
+    cell.map(|cell| u64::try_from(cell).map_err(|_| bad_cell(column)))
+        .transpose()
+}

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::blocking::blocking;
 
 /// Numbered, one file each, never changed once released.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 10] = [
     (1, include_str!("../../migrations/0001_initial.sql")),
     (2, include_str!("../../migrations/0002_changes.sql")),
     (3, include_str!("../../migrations/0003_backups.sql")),
@@ -16,6 +16,7 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../../migrations/0007_delegations.sql")),
     (8, include_str!("../../migrations/0008_webhooks.sql")),
     (9, include_str!("../../migrations/0009_escrow.sql")),
+    (10, include_str!("../../migrations/0010_horizons.sql")),
 ];
 
 /// Applies what is missing; refuses a database with migrations this version does not know.

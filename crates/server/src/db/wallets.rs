@@ -8,7 +8,7 @@ use halfkey_core::{
 };
 
 use super::Tx;
-use super::columns::{bad_cell, bytes, signed, text, unsigned};
+use super::columns::{bad_cell, bytes, optional_unsigned, signed, text, unsigned};
 
 /// One wallet.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub(crate) struct WalletRow {
     pub(crate) generation: Generation,
     pub(crate) attempt: AttemptId,
     pub(crate) created_at: UnixMillis,
+    /// How far back the customer's half can be restored, in milliseconds, if it ever said so.
+    pub(crate) horizon_ms: Option<u64>,
     /// Why this generation does not sign, if it was locked.
     pub(crate) locked: Option<String>,
     /// Why this generation needs a complete refresh, if it does.
@@ -151,6 +153,7 @@ fn from_row(row: &SqliteRow) -> Result<WalletRow, sql::Error> {
         generation: Generation(unsigned(row, "generation")?),
         attempt: AttemptId::from_bytes(bytes(row, "attempt_id")?),
         created_at: UnixMillis(row.try_get("created_at")?),
+        horizon_ms: optional_unsigned(row, "customer_horizon_ms")?,
         locked: row.try_get("locked")?,
         refresh_needed: row.try_get("refresh_needed")?,
     })

@@ -16,12 +16,15 @@ use crate::ceremony::drive::check_parties;
 use crate::ceremony::rounds;
 use crate::ceremony::table::{About, Class, Owner};
 use crate::db::wallets::WalletRow;
-use crate::db::{attempts, changes, locks, proofs};
+use crate::db::{attempts, changes, generations, locks, proofs};
 use crate::freeze;
 use crate::web::Call;
 
 /// A start proof is worth something for this long, in milliseconds.
 pub(super) const START_LASTS: i64 = 10 * 60 * 1000;
+
+/// The longest horizon a customer may declare: ten years.
+const MAX_HORIZON_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
 
 /// So many locks of one wallet end by a refresh; then the key has to be exported (custody rule 16).
 const LOCKS_ENDED: i64 = 8;
@@ -111,6 +114,9 @@ fn check_shape(wallet: &WalletRow, body: &ChangeRequest) -> Result<(), ApiError>
         let message = "the wallet is not active: prove and commit it first";
         return Err(ApiError::new(ErrorCode::WalletNotActive, message));
     }
+    if body.backup_horizon_ms.is_some_and(|ms| ms > MAX_HORIZON_MS) {
+        return Err(ApiError::invalid("a backup horizon is at most ten years"));
+    }
     let (old, new) = (wallet.scheme, body.new_threshold_signature_scheme);
     let same_set = body.share_set_id == wallet.share_set;
     let wrong = match body.operation {
@@ -179,11 +185,17 @@ async fn check_start(
         let message = "the wallet was locked too often: export the key and sweep the funds";
         return Err(ApiError::new(ErrorCode::LockFinal, message));
     }
+    let may_keep = generations::kept(&mut conn, environment, wallet.wallet).await?
+        < app.limits.kept_generations;
+    // A lock must have a way out, and shredding what is kept is one.
+    if !may_keep && !body.compromised && !is_locked {
+        return Err(too_many_kept(app));
+    }
     if body.share_proof.is_some() {
         // Checked against the share itself, when that is open. The lock may be the customer's.
         return Ok(());
     }
-    if is_locked {
+    if is_locked && (wallet.key_type.uses_ot() || wallet.locked.is_some()) {
         return Err(start_unproven());
     }
     let of = (wallet.wallet, body.new_attempt_id);
@@ -207,6 +219,15 @@ pub(crate) fn is_locked(app: &App, caller: &Caller, wallet: &WalletRow) -> bool 
 pub(super) fn start_unproven() -> ApiError {
     let message = "start it with a proof under the active generation that names this attempt";
     ApiError::new(ErrorCode::StartUnproven, message)
+}
+
+fn too_many_kept(app: &App) -> ApiError {
+    let limit = app.limits.kept_generations;
+    let message = format!(
+        "{limit} generations of the wallet are kept for the customer's backup horizon: no other \
+         may follow until the oldest has gone"
+    );
+    ApiError::new(ErrorCode::TooManyChanges, message)
 }
 
 fn number_taken(wallet: &WalletRow, high_water: Generation) -> ApiError {

@@ -14,7 +14,7 @@ use crate::api_error::ApiError;
 use crate::app::App;
 use crate::db::changes::{self, StagedChange};
 use crate::db::wallets::WalletRow;
-use crate::db::{Entry, Tx, attempts, delegations, escrows, proofs, wallets};
+use crate::db::{Entry, Tx, attempts, delegations, escrows, generations, proofs, wallets};
 
 /// A staged change, the wallet as it is and as it would be, all read in the commit's transaction.
 pub(super) struct Staged {
@@ -87,7 +87,7 @@ pub(super) async fn commit(
         &activity,
     )
     .await?;
-    changes::end_generation(tx, environment, &now, burnt).await?;
+    generations::end(tx, environment, &now, burnt).await?;
     if !committed || !changes::apply(tx, environment, &change).await? {
         return Err(ApiError::internal(
             "a staged attempt did not become committed",
@@ -101,6 +101,7 @@ pub(super) async fn commit(
         custody_origin: Some(next.origin()),
         account_address: next.address,
         generation: Some(next.generation),
+        attempt: None,
         activity,
     })
 }
@@ -124,9 +125,9 @@ async fn shred(
     let environment = &caller.environment.id;
     let (wallet, active) = (change.wallet, change.attempt);
     let shredded = if compromised {
-        changes::shred_ended(tx, environment, wallet, active).await?
+        generations::shred_ended(tx, environment, wallet, active).await?
     } else {
-        changes::shred_taken_back(tx, environment, wallet, active).await?
+        generations::shred_taken_back(tx, environment, wallet, active).await?
     };
     // Escrowed shares of a revoked delegate's generation stay: without the escrow key's secret half
     // they are of no use to it.

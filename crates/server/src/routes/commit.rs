@@ -86,7 +86,7 @@ async fn commit_attempt(
         .await?
         .filter(|attempt| attempt.wallet == Some(wanted.row.wallet))
         .ok_or_else(|| ApiError::not_found("attempt"))?;
-    let reply = match attempt.state {
+    let mut reply = match attempt.state {
         AttemptState::Aborted => {
             let message = "the attempt was aborted: it can never be committed";
             return Err(ApiError::new(ErrorCode::AttemptAborted, message));
@@ -101,6 +101,8 @@ async fn commit_attempt(
     tx.commit().await?;
     crash_point("commit.after-commit");
     app.advance_anchor().await;
+    let (of, state) = (Some(wanted.row.wallet), AttemptState::Committed);
+    reply.attempt = Some(app.attempt_reply(&wanted.caller.environment, wanted.attempt, of, state));
     Ok(reply)
 }
 
@@ -161,6 +163,7 @@ async fn commit_staged(app: &App, tx: &mut Tx, wanted: &Commit) -> Result<Commit
         custody_origin: Some(row.origin()),
         account_address: row.address,
         generation: Some(row.generation),
+        attempt: None,
         activity,
     })
 }
@@ -176,6 +179,7 @@ fn repeat(wanted: &Commit, attempt: AttemptRow) -> Result<CommitReply, ApiError>
         account_address: wanted.row.address.clone(),
         custody_origin: Some(wanted.row.origin()),
         generation: attempt.generation,
+        attempt: None,
         activity,
     })
 }

@@ -6,10 +6,10 @@ use halfkey_core::proof_message::{ProofOperation, proof_message};
 use halfkey_core::wire::{
     AttemptState, CeremonyReply, ErrorCode, ProveRequest, Scope, WalletState,
 };
-use halfkey_core::{AttemptId, SigningInput};
+use halfkey_core::{AttemptId, Generation, SigningInput};
 use sha2::{Digest as _, Sha256};
 
-use super::{attempt_id, check_generation, check_unlocked, staged_wallet, wallet_of};
+use super::{attempt_id, check_generation, check_unlocked, fall_back, staged_wallet, wallet_of};
 use crate::api_error::ApiError;
 use crate::app::App;
 use crate::auth::{Caller, Credential};
@@ -76,8 +76,11 @@ async fn open(
         }
         _ => freeze::check(app, &caller, Some(&wallet.wallet)).await?,
     }
-    let wallet = proven_wallet(app, &caller, wallet, attempt, operation).await?;
-    check_unlocked(app, &caller.environment, &wallet)?;
+    let named = (ceremony.generation, ceremony.attempt_id);
+    let wallet = proven_wallet(app, &caller, wallet, (attempt, named), operation).await?;
+    if !starts_refresh(&wallet, operation) {
+        check_unlocked(app, &caller.environment, &wallet)?;
+    }
     check_generation(&wallet, ceremony.generation, ceremony.attempt_id)?;
     let party = single_sender(&ceremony.messages, wallet.scheme)?;
     let environment = &caller.environment.id;
@@ -125,6 +128,15 @@ async fn open(
     .await
 }
 
+/// Whether it starts what ends `needs_complete_refresh`, under a generation without OT state: that
+/// needs no lock to hold still, and has no other way to be proven.
+fn starts_refresh(wallet: &WalletRow, operation: ProofOperation) -> bool {
+    use ProofOperation::{Recover, Refresh, ReplaceShare, Reshare};
+    matches!(operation, Recover | Refresh | Reshare | ReplaceShare)
+        && !wallet.key_type.uses_ot()
+        && wallet.locked.is_none()
+}
+
 /// Which scope a proof needs: that of what it is for.
 const fn scope_of(operation: ProofOperation) -> Scope {
     match operation {
@@ -132,6 +144,7 @@ const fn scope_of(operation: ProofOperation) -> Scope {
         ProofOperation::Reshare | ProofOperation::ReplaceShare => Scope::Reshare,
         ProofOperation::Export => Scope::Export,
         ProofOperation::Delegate => Scope::Delegate,
+        ProofOperation::Recover => Scope::Recover,
         // A staged change was let in by its own scope; its proof only finishes it.
         _ => Scope::Create,
     }
@@ -139,19 +152,29 @@ const fn scope_of(operation: ProofOperation) -> Scope {
 
 /// The wallet at the generation whose shares prove: create proves a staged attempt, change the one
 /// staged beside the active generation, prove the one that made the active generation, and a start
-/// is proven under the active generation for an attempt nobody has heard of.
+/// is proven under the active generation for an attempt nobody has heard of; that of a recovery
+/// under the generation it falls back to, where it may.
 async fn proven_wallet(
     app: &App,
     caller: &Caller,
     wallet: WalletRow,
-    attempt: AttemptId,
+    (attempt, named): (AttemptId, (Generation, AttemptId)),
     operation: ProofOperation,
 ) -> Result<WalletRow, ApiError> {
     caller.require(scope_of(operation))?;
     let mut conn = app.db.read().acquire().await?;
     let row = attempts::by_id(&mut conn, &caller.environment.id, attempt).await?;
     if operation.is_start() {
-        return starting(wallet, row);
+        let wallet = starting(wallet, row)?;
+        if operation != ProofOperation::Recover {
+            return Ok(wallet);
+        }
+        if wallet.key_type.uses_ot() {
+            let message = "no ceremony runs under it: prove that you know the share";
+            return Err(ApiError::new(ErrorCode::NeedsCompleteRefresh, message));
+        }
+        let target = fall_back::target(&mut conn, app, caller, &wallet, named).await?;
+        return Ok(target.wallet);
     }
     let row = row
         .filter(|row| row.wallet == Some(wallet.wallet))

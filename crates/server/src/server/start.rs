@@ -28,7 +28,7 @@ use crate::net::{dev_tls, listener, tls};
 use crate::provider_dir::ProviderDir;
 use crate::routes;
 use crate::session::Sessions;
-use crate::{Config, Error, webhooks};
+use crate::{Config, Error, sweep, webhooks};
 
 pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
     if matches!(config.tls, Tls::None) && !config.listen.ip().is_loopback() {
@@ -57,12 +57,11 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         None => None,
     };
     // Counted last: a start that fails for another reason is no boot.
-    let (counter, restore_epoch) = BootCounter::boot(&dir, &db, config.accept_restore).await?;
+    let counter = BootCounter::boot(&dir, &db, config.accept_restore).await?;
     let app = App {
         db,
         environments,
         sessions,
-        restore_epoch,
         counter,
         clock: config.clock,
         table: Table::new(&config.limits),
@@ -79,7 +78,9 @@ pub(super) async fn start(config: Config) -> Result<RunningServer, Error> {
         limits: config.limits,
     };
     let uses_tls = tls.is_some();
-    let tasks = Tasks::spawn(Arc::new(app), listener, tls, metrics);
+    let app = Arc::new(app);
+    sweep::run(&app).await;
+    let tasks = Tasks::spawn(app, listener, tls, metrics);
     tracing::info!(%addr, environment = %oldest, "serving");
     Ok(RunningServer {
         app: tasks.app,

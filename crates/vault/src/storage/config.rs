@@ -33,8 +33,44 @@ pub struct StorageConfig {
     /// the customer's second party in `TWO_OF_THREE` (custody rules 2 and 3). Relative to the
     /// directory of this one.
     pub second_vault: Option<PathBuf>,
+    /// How far back this half can be restored, in days: the age of the oldest backup or replica of
+    /// its records. The provider keeps earlier generations for so long (custody rule 9).
+    pub backup_horizon_days: BackupHorizon,
     /// Whether `TWO_OF_THREE` insists on a vault of its own per customer party (custody rule 2).
     pub require_distinct_vaults: bool,
+}
+
+/// How far back a half can be restored, in whole days; 30 where it is not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct BackupHorizon(u32);
+
+impl BackupHorizon {
+    /// More would keep generations for ever.
+    const MAX_DAYS: u32 = 3650;
+
+    /// As a length of time.
+    pub fn duration(self) -> Duration {
+        Duration::from_hours(u64::from(self.0).saturating_mul(24))
+    }
+}
+
+impl Default for BackupHorizon {
+    fn default() -> Self {
+        Self(30)
+    }
+}
+
+impl TryFrom<u32> for BackupHorizon {
+    type Error = &'static str;
+
+    fn try_from(days: u32) -> Result<Self, Self::Error> {
+        if days <= Self::MAX_DAYS {
+            Ok(Self(days))
+        } else {
+            Err("backup_horizon_days is at most 3650")
+        }
+    }
 }
 
 /// By its kind, so that an error is about the right form and not about neither.

@@ -12,7 +12,7 @@ use halfkey_core::wire::KeySharePointer;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::Opened;
+use super::{Opened, generation};
 use crate::args::{Backup, ChangePassword, DropBackup, Recover};
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
@@ -104,6 +104,9 @@ pub(super) async fn recover(
     options: &Recover,
     output: Output,
 ) -> Result<(), Failure> {
+    if let Some(generation) = options.to_generation {
+        return generation::recover(opened, &options.address, generation, output).await;
+    }
     let password = options.password_file.as_deref().map(read_password);
     let password = password.transpose()?;
     let bar = spinner(output, "fetch, open, sealed write, proof");

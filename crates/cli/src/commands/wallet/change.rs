@@ -170,6 +170,11 @@ async fn service(
             }
         };
         let done = refresh_each(opened, &due, false, &stop, output).await?;
+        if !done.changed.is_empty()
+            && let Err(error) = opened.store.sweep().await
+        {
+            tracing::warn!(%error, "earlier generations beyond the horizon are not shredded");
+        }
         for changed in &done.changed {
             output.result(&describe(changed), || line(changed));
         }

@@ -146,6 +146,19 @@ pub(crate) async fn client_of(
     Ok((client, environment))
 }
 
+/// The same without any token, for what the provider tells everybody.
+pub(crate) fn anonymous(
+    data: &DataDir,
+    api_url: Option<&str>,
+    timeout: Duration,
+) -> Result<WalletClient, Failure> {
+    let mut config = data.read_config()?.ok_or_else(not_initialised)?;
+    if let Some(url) = api_url {
+        url.clone_into(&mut config.api_url);
+    }
+    Ok(WalletClient::new(options_of(&config, timeout))?)
+}
+
 fn options_of(config: &CustomerConfig, timeout: Duration) -> WalletClientOpts {
     let options = WalletClientOpts::new(config.environment.to_string())
         .base_api_url(&config.api_url)
@@ -192,6 +205,7 @@ pub(crate) async fn open_with(
             actor: "halfkey-cli".to_owned(),
             require_distinct_vaults: storage.config.require_distinct_vaults,
             escrow_key,
+            backup_horizon: storage.config.backup_horizon_days.duration(),
             ..StoreOptions::default()
         },
     );
