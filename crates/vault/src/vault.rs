@@ -78,7 +78,8 @@ impl AuditPolicy {
     /// Hands `event` to `sink` within the deadline.
     ///
     /// # Errors
-    /// [`Error::AuditUnavailable`] when the sink does not take it, unless the policy goes on without.
+    /// [`Error::AuditUnavailable`] when the sink does not take it, unless the policy goes on
+    /// without.
     pub async fn append(&self, sink: &dyn AuditSink, event: AuditEvent) -> Result<(), Error> {
         let (action, record) = (event.action.clone(), event.record.clone());
         let failure = match timeout(self.deadline, sink.append(event)).await {
@@ -126,7 +127,8 @@ impl Vault {
         self
     }
 
-    /// Forgets the data keys that this process cached; [`Self::forget_data_keys`] reaches the others.
+    /// Forgets the data keys that this process cached; [`Self::forget_data_keys`] reaches the
+    /// others.
     pub fn clear_dek_cache(&self) {
         if let Some(cache) = &self.dek_cache {
             cache.clear();

@@ -19,8 +19,8 @@ pub struct StoreBackupRequest {
     /// The generation the shares belong to; the active one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,
-    /// Backups that these will take the place of, by [`BackupLocationsRequest::replaces`]: they stay
-    /// until then, and are not counted towards how many a generation may have. Needs the scope
+    /// Backups that these will take the place of, by [`BackupLocationsRequest::replaces`]: they
+    /// stay until then, and are not counted towards how many a generation may have. Needs the scope
     /// `wallet.backup`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<BackupId>,

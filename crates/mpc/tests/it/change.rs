@@ -52,7 +52,8 @@ pub(crate) fn parties(old: &Shares, next: &NextShares) -> Parties<KeyShare> {
     let mut parties: Parties<KeyShare> = Parties::new();
     for party in PartyIndex::all(next.scheme) {
         let own = old.get(party).filter(|_| next.lost != Some(*party));
-        let seed = rng(u64::from(party.as_u8()) + 10);
+        // Drawn anew by each change: from the same coins two in a row make the same line.
+        let seed = rng(u64::from(party.as_u8()) + 10 * next.generation.0);
         let keygen = if *party == P {
             Keygen::provider_change(change.clone(), own.unwrap(), &identity(), seed)
         } else {

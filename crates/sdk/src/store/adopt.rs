@@ -119,8 +119,8 @@ impl WalletStore {
     /// this process at once (custody rule 13). Safe to repeat.
     ///
     /// # Errors
-    /// [`Error::WalletNotFound`] when the store does not know the wallet, [`Error::VaultState`] when
-    /// its row may be one that cannot be read, or the vault tier's.
+    /// [`Error::WalletNotFound`] when the store does not know the wallet, [`Error::VaultState`]
+    /// when its row may be one that cannot be read, or the vault tier's.
     pub async fn restore_lock(&self, token: &LockToken) -> Result<()> {
         self.client.restore_lock(token);
         let rows = self.all_rows().await?;

@@ -157,8 +157,8 @@ impl WalletStore {
     }
 
     /// A row that never had an active generation, of a wallet that the provider knows as active
-    /// under the very attempt that is pending here: a recovery, or the end of a create, that did not
-    /// come to its end. `None` when nobody was ever given its address.
+    /// under the very attempt that is pending here: a recovery, or the end of a create, that did
+    /// not come to its end. `None` when nobody was ever given its address.
     async fn check_unfinished(&self, row: &StateRow) -> Option<Health> {
         let pending = row.in_state(GenerationState::Pending)?;
         match self.client.lookup(&row.account_address).await {

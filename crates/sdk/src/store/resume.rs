@@ -87,8 +87,8 @@ impl WalletStore {
 
     /// Settles pending wallets by the provider's signed word on their attempts: committed ones are
     /// activated here, staged ones are proven and committed, aborted ones are marked so. Can be
-    /// repeated at will; one that fails does not stop the others, and neither does a row that cannot
-    /// be read.
+    /// repeated at will; one that fails does not stop the others, and neither does a row that
+    /// cannot be read.
     ///
     /// An entry whose shares were never stored is aborted only once it is older than
     /// `abort_after`; [`Self::abort`] does it at once.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::db::sql::{self, SqliteConnection};
+use crate::db::sql::SqliteConnection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use ed25519_dalek::Signer as _;

@@ -73,6 +73,7 @@ impl Changing {
         let mut parties: Vec<_> = PartyIndex::customers(scheme).iter().map(party).collect();
         let messages = collect(&mut parties, &mut Vec::new());
         let request = ChangeRequest {
+            backup_horizon_ms: None,
             operation,
             new_threshold_signature_scheme: scheme,
             lost: None,

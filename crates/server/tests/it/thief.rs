@@ -1,6 +1,6 @@
 //! Whoever holds a token with every scope, and no share: nothing of a wallet's shares changes and
-//! no key leaves without a proof of rule 7 for just that (custody rule 28). What is sent is what the
-//! owner would send, but for the proof.
+//! no key leaves without a proof of rule 7 for just that (custody rule 28). What is sent is what
+//! the owner would send, but for the proof.
 
 use std::time::Duration;
 
