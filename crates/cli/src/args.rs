@@ -8,7 +8,6 @@ mod escrow;
 mod incident;
 mod key;
 mod provider;
-mod provider_side;
 mod recipient;
 mod serve;
 mod vault;
@@ -20,8 +19,7 @@ pub(crate) use self::doctor::Doctor;
 pub(crate) use self::escrow::{Escrow, FetchEscrow, ShowEscrow};
 pub(crate) use self::incident::{Incident, Run};
 pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
-pub(crate) use self::provider::{ProviderKeys, Which};
-pub(crate) use self::provider_side::{ProviderSide, Recovery};
+pub(crate) use self::provider::{ProviderSide, Recovery, Which};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::serve::Serve;
 pub(crate) use self::vault::{Rewrap, Vault, age};
@@ -101,15 +99,12 @@ pub(crate) enum Command {
   halfkey serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem
   halfkey serve --dev-tls --listen 127.0.0.1:8443 --metrics-listen 127.0.0.1:9090")]
     Serve(Serve),
-    /// The KEK of the provider's half.
+    /// The provider's half: its KEK, and what only its operator may allow.
     #[command(subcommand)]
-    Provider(ProviderKeys),
+    Provider(ProviderSide),
     /// API tokens of this provider.
     #[command(subcommand)]
     Token(Token),
-    /// What only the provider's operator may allow.
-    #[command(subcommand)]
-    Provider(ProviderSide),
     /// Wallets of this customer.
     #[command(subcommand)]
     Wallet(Wallet),

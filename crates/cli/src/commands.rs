@@ -8,7 +8,6 @@ mod escrow;
 mod incident;
 mod init;
 mod provider;
-mod provider_side;
 mod recipient;
 mod serve;
 mod token;
@@ -33,7 +32,6 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Demo(options) => Box::pin(demo::run(&data, passphrase, &options, output)).await,
         Command::Serve(options) => serve::run(&data, passphrase, options, output).await,
         Command::Token(command) => token::run(&data, command, output).await,
-        Command::Provider(command) => provider_side::run(&data, command, output).await,
         Command::Wallet(command) => Box::pin(wallet::run(&data, passphrase, command, output)).await,
         Command::Recipient(command) => recipient::run(&data, command, output).await,
         Command::Escrow(command) => Box::pin(escrow::run(&data, passphrase, command, output)).await,

@@ -40,6 +40,7 @@ pub(crate) async fn run(
         own.extend(keys::run(storage, &both.environment, options.max_key_age).await);
         checks.extend(own.into_iter().map(|check| check.of(name)));
     }
+    checks.push(horizon::run(data, &both.first, options.api_url.as_deref()).await);
     both.close().await;
     checks.sort_by_key(|check| check.requirement);
     let failed = checks.iter().filter(|check| check.status == Status::Fail);

@@ -1,4 +1,6 @@
-//! `halfkey provider …`: the KEK of the provider's half.
+//! `halfkey provider …`: the KEK of the provider's half, and what its operator may allow.
+
+mod recover;
 
 use std::sync::Arc;
 
@@ -6,7 +8,7 @@ use halfkey_core::{SecretString, SystemClock};
 use halfkey_server::keys::{self, KeysOptions, KeysReport};
 use serde_json::{Value, json};
 
-use crate::args::{ProviderKeys, Which};
+use crate::args::{ProviderSide, Which};
 use crate::context::DataDir;
 use crate::exit_code::{ExitKind, Failure};
 use crate::output::Output;
@@ -14,7 +16,7 @@ use crate::output::Output;
 pub(crate) async fn run(
     data: &DataDir,
     passphrase: Option<SecretString>,
-    command: ProviderKeys,
+    command: ProviderSide,
     output: Output,
 ) -> Result<(), Failure> {
     let options = |which: Which| KeysOptions {
@@ -23,7 +25,8 @@ pub(crate) async fn run(
         clock: Arc::new(SystemClock),
     };
     match command {
-        ProviderKeys::Status(which) => {
+        ProviderSide::Recover(options) => recover::recover(data, options, output).await,
+        ProviderSide::Status(which) => {
             let kek = keys::info(data.path(), &options(which)).await?;
             let versions = kek.versions.iter().map(|one| {
                 json!({
@@ -50,7 +53,7 @@ pub(crate) async fn run(
             });
             Ok(())
         }
-        ProviderKeys::Rotate(which) => {
+        ProviderSide::Rotate(which) => {
             let version = keys::rotate(data.path(), &options(which)).await?;
             output.result(&json!({ "version": version }), || {
                 format!(
@@ -60,7 +63,7 @@ pub(crate) async fn run(
             });
             Ok(())
         }
-        ProviderKeys::Rewrap(which) => {
+        ProviderSide::Rewrap(which) => {
             let report = keys::rewrap(data.path(), &options(which)).await?;
             output.result(&describe(&report), || text(&report));
             if report.is_clean() {

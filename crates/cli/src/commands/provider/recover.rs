@@ -1,4 +1,4 @@
-//! `halfkey provider …`: what only the provider's operator may allow.
+//! `halfkey provider recover`: what only the provider's operator may allow.
 
 use std::sync::Arc;
 
@@ -6,21 +6,16 @@ use halfkey_core::{Generation, SystemClock};
 use halfkey_server::recovery::{self, Wanted};
 use serde_json::json;
 
-use crate::args::{ProviderSide, Recovery};
+use crate::args::Recovery;
 use crate::context::DataDir;
 use crate::exit_code::Failure;
 use crate::output::Output;
 
-pub(crate) async fn run(
+pub(super) async fn recover(
     data: &DataDir,
-    command: ProviderSide,
+    options: Recovery,
     output: Output,
 ) -> Result<(), Failure> {
-    let ProviderSide::Recover(options) = command;
-    recover(data, options, output).await
-}
-
-async fn recover(data: &DataDir, options: Recovery, output: Output) -> Result<(), Failure> {
     let address = options.address.clone();
     let wanted = Wanted {
         address: options.address,
