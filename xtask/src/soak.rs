@@ -36,8 +36,8 @@ struct Soak {
 const SOAKS: [Soak; 4] = [
     Soak {
         name: "life",
-        about: "keygens, imports, signatures and changes under lost, repeated, reordered, corrupted \
-                and replayed messages and crashes",
+        about: "keygens, imports, signatures and changes under lost, repeated, reordered, \
+                corrupted and replayed messages and crashes",
         by: By::Variable("HALFKEY_SEEDS"),
         count: 10_000,
         package: "halfkey-mpc",

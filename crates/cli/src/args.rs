@@ -10,6 +10,7 @@ mod key;
 mod provider;
 mod recipient;
 mod serve;
+mod token;
 mod vault;
 
 pub(crate) use self::audit::{Audit, Export, ExportFormat};
@@ -22,13 +23,13 @@ pub(crate) use self::key::{ExportKey, Form, Import, OpenExport, Place, Rescue};
 pub(crate) use self::provider::{ProviderSide, Recovery, Which};
 pub(crate) use self::recipient::Recipient;
 pub(crate) use self::serve::Serve;
+pub(crate) use self::token::Token;
 pub(crate) use self::vault::{Rewrap, Vault, age};
 
 use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use halfkey_core::wire::Scope;
 use halfkey_core::{ChainName, ThresholdSignatureScheme, Variant};
 
 /// Open, self-hostable MPC server wallets: your backend holds one half of every key, the provider
@@ -149,41 +150,6 @@ pub(crate) struct Demo {
     /// Parties and signers of the wallets it creates.
     #[arg(long, default_value = "TWO_OF_TWO", value_name = "SCHEME")]
     pub(crate) scheme: ThresholdSignatureScheme,
-}
-
-/// `token …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Token {
-    /// Make an API token and print it once.
-    #[command(after_help = "Examples:
-  halfkey token create --name payouts
-  halfkey token create --name viewer --scope wallet.read --expires-days 30")]
-    Create {
-        /// A name to know it by.
-        #[arg(long, default_value = "default")]
-        name: String,
-        /// What it may do; repeat for several [default: wallet.create, wallet.sign, wallet.read].
-        /// The others are wallet.refresh, wallet.reshare, wallet.import, wallet.export,
-        /// wallet.recover, wallet.backup, wallet.recipients, wallet.escrow, wallet.delegate and
-        /// events.read.
-        #[arg(long = "scope", value_name = "SCOPE")]
-        scopes: Vec<Scope>,
-        /// Days until it expires.
-        #[arg(long, default_value_t = 365, value_name = "DAYS")]
-        expires_days: u32,
-    },
-    /// List tokens, never their secrets.
-    #[command(after_help = "Examples:
-  halfkey token list
-  halfkey token list --json | jq -r '.[] | select(.revoked_at == null) | .id'")]
-    List,
-    /// Revoke a token by its id.
-    #[command(after_help = "Examples:
-  halfkey token revoke 018f3c1e-7a5b-7c00-8000-0123456789ab")]
-    Revoke {
-        /// The id `token list` shows.
-        id: String,
-    },
 }
 
 /// Where the provider is. Read from what `init` wrote unless given here.

@@ -118,8 +118,8 @@ pub enum Error {
         /// What speaks against it.
         why: &'static str,
     },
-    /// The provider's restore epoch is not above the one this half knows: nothing was restored since,
-    /// or an old answer was repeated.
+    /// The provider's restore epoch is not above the one this half knows: nothing was restored
+    /// since, or an old answer was repeated.
     #[error("restore epoch {told} is not above {known}, which this half knows already")]
     RestoreEpochUsed {
         /// What was told.

@@ -90,8 +90,8 @@ pub struct Limits {
     /// How long a request waits for one of them before 429.
     pub slot_wait: Duration,
     /// How far back this half can be restored: the age of the oldest copy of its database, be it a
-    /// backup or a replica. Told to the customers, who keep earlier generations for so long (custody
-    /// rule 9).
+    /// backup or a replica. Told to the customers, who keep earlier generations for so long
+    /// (custody rule 9).
     pub backup_horizon: Duration,
     /// Generations of one wallet that are kept for its customer's horizon; a change beyond that is
     /// refused until the oldest one has gone (custody rule 9).

@@ -1,9 +1,9 @@
 //! The operator's leave to let one wallet fall back to an earlier generation (custody rule 11).
 //!
 //! Needed where this half is ahead of a customer whose vault was restored from an older copy. The
-//! leave alone changes nothing: the customer has to ask for the recovery and prove its share of that
-//! generation. A provider whose own database was restored needs none; accepting the restore is its
-//! operator's deed.
+//! leave alone changes nothing: the customer has to ask for the recovery and prove its share of
+//! that generation. A provider whose own database was restored needs none; accepting the restore is
+//! its operator's deed.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::{ActivityRef, ShareProofBody};
 use crate::{AttemptId, EnvironmentId, Generation, WalletId};
 
-/// Body of `POST /sdk/{env}/waas/{walletId}/generations/recover`: the wallet falls back to an earlier
-/// generation of its shares, because one half was restored from an older copy (custody rule 11).
+/// Body of `POST /sdk/{env}/waas/{walletId}/generations/recover`: the wallet falls back to an
+/// earlier generation of its shares, because one half was restored from an older copy (custody rule
+/// 11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FallBackRequest {

@@ -164,8 +164,8 @@ impl WalletStore {
     }
 
     /// No more than so many generations are kept: the row holds them all, and each is a share that
-    /// a thief of the vault gets (custody rule 9). A lock must have a way out, and shredding what is
-    /// kept is one.
+    /// a thief of the vault gets (custody rule 9). A lock must have a way out, and shredding what
+    /// is kept is one.
     fn check_kept(&self, row: &StateRow, current: &GenerationRow, compromised: bool) -> Result<()> {
         let (kept, limit) = (row.kept().count(), self.options.kept_generations);
         if kept < limit || compromised || current.state == GenerationState::Locked {

@@ -38,8 +38,8 @@ impl WalletStore {
     ///   (`halfkey provider recover`);
     /// * the provider was restored and this vault is ahead: accepting the restore has allowed it.
     ///
-    /// The share is opened under an audit event, proven to the provider, and moves only on a restore
-    /// epoch that the pinned identity has signed and that is above the one this half knows.
+    /// The share is opened under an audit event, proven to the provider, and moves only on a
+    /// restore epoch that the pinned identity has signed and that is above the one this half knows.
     /// Afterwards nothing but a refresh runs: [`Self::refresh`] gets a number above every earlier
     /// one. Needs an API token with the scope `wallet.recover`. Safe to repeat.
     ///

@@ -1,5 +1,5 @@
-//! Shredding earlier generations once no copy of the provider's half can need them any more (custody
-//! rule 9).
+//! Shredding earlier generations once no copy of the provider's half can need them any more
+//! (custody rule 9).
 
 use core::time::Duration;
 
@@ -24,8 +24,8 @@ pub struct Swept {
 
 impl WalletStore {
     /// Destroys the shares of generations that ended, or were aborted, longer ago than the horizon
-    /// that the provider has signed: no copy of its half still needs them. Never those of an active,
-    /// locked or pending generation. Every destruction is in the audit log. Safe to repeat.
+    /// that the provider has signed: no copy of its half still needs them. Never those of an
+    /// active, locked or pending generation. Every destruction is in the audit log. Safe to repeat.
     ///
     /// # Errors
     /// When the vault tier cannot be read or may not be destroyed from, or the provider cannot be
