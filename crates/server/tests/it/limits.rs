@@ -226,10 +226,14 @@ async fn health_and_readiness_need_no_token() {
     }
     let path = format!("/environments/{}/identity", world.environment);
     let reply: Value = world.send(Method::GET, &path, "", None::<&()>).await.ok();
+    assert_eq!(reply["publicKey"], json!(world.identity));
+    assert_eq!(reply["restoreEpoch"], 0);
+    let month = Duration::from_hours(30 * 24).as_millis();
     assert_eq!(
-        reply,
-        json!({ "publicKey": world.identity, "restoreEpoch": 0 })
+        reply["backupHorizonMs"],
+        json!(u64::try_from(month).unwrap())
     );
+    assert!(reply["signature"].is_string());
     let none = world
         .send(Method::GET, "/environments/x/identity", "", None::<&()>)
         .await;
