@@ -10,7 +10,8 @@ ALTER TABLE generations ADD COLUMN customer_horizon_ms INTEGER;
 ALTER TABLE generations ADD COLUMN shredded_at INTEGER;
 
 -- A wallet's row that is made active again by a recovery ends once more later, and counts from
-then. DROP TRIGGER generations_burn_once;
+-- then.
+DROP TRIGGER generations_burn_once;
 
 CREATE TRIGGER generations_burn_once BEFORE UPDATE ON generations
     WHEN OLD.state = 'burnt' OR NEW.generation <> OLD.generation
